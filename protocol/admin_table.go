@@ -1,0 +1,164 @@
+package protocol
+
+var (
+	sampleHeads    = map[string]FeedPosition{"Space Race": {Seq: 42, Epoch: "k3v9"}}
+	sampleScope    = Scope{Name: "Space Race", CreatedAt: sampleTime, Permissions: map[string]string{"users.get": PermitAny}, Providers: map[string]ProviderConfig{}, Sessions: SessionsMany}
+	sampleSession  = SessionObject{SessionID: "q83v…", UserID: sampleID, CreatedAt: sampleTime, ExpiresAt: sampleExpiry}
+	sampleAdmin    = Admin{Name: "ops", Role: RoleOperator, CreatedAt: sampleTime}
+	sampleSubjects = []string{"user.login", "user.login_failed"}
+)
+
+// The admin.* table.
+var (
+	AdminLogin = define(Message{
+		Type: "admin.login", Access: AccessFirst, Order: OrderBarrier,
+		Doc:      "Opens an admin's connection, in place of core.init.",
+		Statuses: []Status{StatusPasswordInvalid, StatusSessionInvalid, StatusTooManyRequests, StatusBusy, StatusOutOfOrder},
+	}, AdminLoginParams{Name: "admin", Password: "the-admin-password"},
+		AdminSession{Name: "admin", Role: RoleOwner, Token: "the-admin-token", ExpiresAt: sampleExpiry})
+
+	AdminSubscribe = define(Message{
+		Type: "admin.subscribe", Access: AccessViewer, Order: OrderWrite,
+		Doc: "Subscribes to the feed of a scope, or of all. With since, every event after those positions follows, once each and in order; " +
+			"where the history no longer reaches back, recovered is false and lost names the scopes.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, SubscribeParams{Scope: "Space Race", Events: sampleSubjects}, Subscription{Subscription: "s1", Recovered: true, Heads: sampleHeads})
+
+	AdminUnsubscribe = define(Message{
+		Type: "admin.unsubscribe", Access: AccessViewer, Order: OrderWrite,
+		Doc: "Ends a subscription.",
+	}, UnsubscribeParams{Subscription: "s1"}, true)
+
+	AdminStats = define(Message{
+		Type: "admin.stats", Access: AccessViewer,
+		Doc:      "Statistics of a scope, or of all.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, StatsParams{Scope: "Space Race"}, Stats{Online: 12, Users: 340, DAU: 120, WAU: 200, MAU: 300, Steps: []StatStep{{Time: sampleTime, Logins: 3}}})
+
+	AdminNodes = define(Message{
+		Type: "admin.nodes", Access: AccessViewer,
+		Doc: "The server processes that share this store.",
+	}, None{}, []NodeObject{{Node: "n1", Version: "0.1.0", StartedAt: sampleTime, Connections: 12, Sessions: 10}})
+
+	AdminUsersList = define(Message{
+		Type: "admin.users.list", Access: AccessViewer,
+		Doc:      "One page of a scope's users, by username (compared as usernames are) or by time of creation. A page may be short of the limit where the filter is sparse.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, ListUsersParams{Scope: "Space Race", Filter: UserFilter{Username: "ti"}, Limit: 50}, UserList{Users: []User{sampleUser}, Cursor: "dGlueQ"})
+
+	AdminUsersGet = define(Message{
+		Type: "admin.users.get", Access: AccessViewer, Order: OrderRead,
+		Doc:      "A user with sessions, providers and the last 50 events.",
+		Statuses: []Status{StatusUserNotFound},
+	}, sampleRef, UserDetail{User: sampleUser, Sessions: []SessionObject{sampleSession}, ProviderObjects: []ProviderObject{}, Events: []Push{}})
+
+	AdminUsersCreate = define(Message{
+		Type: "admin.users.create", Access: AccessOperator,
+		Doc:      "Creates a user. Without a username one is generated.",
+		Statuses: []Status{StatusUserExists, StatusScopeNotFound, StatusEmailInvalid, StatusBusy},
+	}, AdminCreateUserParams{Scope: "Space Race", Username: "tiny", Credentials: sampleCredentials}, CreateResult{UserID: sampleID})
+
+	AdminUsersUpdate = define(Message{
+		Type: "admin.users.update", Access: AccessOperator, Order: OrderWrite,
+		Doc:      "Changes a user, as users.update does, and may set active to true.",
+		Statuses: []Status{StatusUserNotFound, StatusUserExists, StatusEmailInvalid, StatusBusy},
+	}, AdminUpdateUserParams{UserRef: sampleRef, Update: UserUpdate{Group: Set("blue")}}, sampleUser)
+
+	AdminUsersDelete = define(Message{
+		Type: "admin.users.delete", Access: AccessOperator, Order: OrderWrite,
+		Doc: "Deletes a user; the number of records removed, 1 or 0.",
+	}, sampleRef, 1)
+
+	AdminUsersResendConfirmation = define(Message{
+		Type: "admin.users.resendConfirmation", Access: AccessOperator, Order: OrderWrite,
+		Doc:      "Sends a pending user's confirmation mail again.",
+		Statuses: []Status{StatusUserNotFound, StatusPendingNotFound, StatusEmailNotSent, StatusEmailNotConfigured},
+	}, sampleRef, sampleID)
+
+	AdminUsersSendPasswordReset = define(Message{
+		Type: "admin.users.sendPasswordReset", Access: AccessOperator, Order: OrderWrite,
+		Doc:      "Mails a user a link to set a new password.",
+		Statuses: []Status{StatusUserNotFound, StatusEmailNotSent, StatusEmailNotConfigured, StatusEmailInvalid},
+	}, sampleRef, true)
+
+	AdminUsersBan = define(Message{
+		Type: "admin.users.ban", Access: AccessOperator, Order: OrderWrite,
+		Doc:      "Bans a user and ends the sessions on every node.",
+		Statuses: []Status{StatusUserNotFound},
+	}, BanParams{UserRef: sampleRef, Reason: "aimbot"}, sampleUser)
+
+	AdminUsersUnban = define(Message{
+		Type: "admin.users.unban", Access: AccessOperator, Order: OrderWrite,
+		Doc:      "Lifts a ban.",
+		Statuses: []Status{StatusUserNotFound},
+	}, sampleRef, sampleUser)
+
+	AdminUsersExport = define(Message{
+		Type: "admin.users.export", Access: AccessOwner, Order: OrderRead,
+		Doc:      "Everything that is stored about a user, less secrets.",
+		Statuses: []Status{StatusUserNotFound},
+	}, sampleRef, Export{User: sampleUser, Sessions: []SessionObject{}, Providers: []ProviderObject{}, Events: []Push{}})
+
+	AdminUsersImport = define(Message{
+		Type: "admin.users.import", Access: AccessOwner,
+		Doc:      "Brings users in with hashes made elsewhere; a result each, in order.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, ImportParams{Scope: "Space Race", Users: []ImportUser{{Username: "tiny", Kind: "unknown"}}}, []ImportResult{{UserID: sampleID}})
+
+	AdminSessionsList = define(Message{
+		Type: "admin.sessions.list", Access: AccessViewer,
+		Doc:      "The sessions of a scope's connected users, or all sessions of one user.",
+		Statuses: []Status{StatusScopeNotFound, StatusUserNotFound},
+	}, SessionsParams{Scope: "Space Race"}, []SessionObject{sampleSession})
+
+	AdminSessionsKick = define(Message{
+		Type: "admin.sessions.kick", Access: AccessOperator,
+		Doc: "Ends a user's sessions, or one; the number ended.",
+	}, KickParams{UserID: sampleID}, 1)
+
+	AdminScopesList = define(Message{
+		Type: "admin.scopes.list", Access: AccessViewer,
+		Doc: "The scopes that this admin may see.",
+	}, None{}, []Scope{sampleScope})
+
+	AdminScopesCreate = define(Message{
+		Type: "admin.scopes.create", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Creates a scope. Its name never changes.",
+		Statuses: []Status{StatusScopeExists},
+	}, ScopeParams{Name: "Space Race"}, sampleScope)
+
+	AdminScopesUpdate = define(Message{
+		Type: "admin.scopes.update", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Changes a scope; what is absent stays.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, ScopeParams{Name: "Space Race", Permissions: map[string]string{"users.get": PermitAny}}, sampleScope)
+
+	AdminScopesDelete = define(Message{
+		Type: "admin.scopes.delete", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Deletes a scope that has no users; 606 while it has some.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, ScopeRef{Name: "Space Race"}, true)
+
+	AdminAdminsList = define(Message{
+		Type: "admin.admins.list", Access: AccessOwner,
+		Doc: "The admin accounts.",
+	}, None{}, []Admin{sampleAdmin})
+
+	AdminAdminsCreate = define(Message{
+		Type: "admin.admins.create", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Creates an admin account.",
+		Statuses: []Status{StatusUserExists, StatusBusy},
+	}, AdminParams{Name: "ops", Role: RoleOperator, Password: "the-admin-password"}, sampleAdmin)
+
+	AdminAdminsDelete = define(Message{
+		Type: "admin.admins.delete", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Deletes an admin account and ends its sessions.",
+		Statuses: []Status{StatusUserNotFound},
+	}, AdminRef{Name: "ops"}, true)
+
+	AdminAdminsSetPassword = define(Message{
+		Type: "admin.admins.setPassword", Access: AccessViewer, Order: OrderWrite,
+		Doc:      "Sets an admin's password: an owner's right, and everybody's for his own account. Ends the account's other sessions.",
+		Statuses: []Status{StatusUserNotFound, StatusBusy},
+	}, AdminPasswordParams{Name: "ops", Password: "the-admin-password"}, sampleAdmin)
+)
