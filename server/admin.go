@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"rollcall/protocol"
+	"rollcall/server/passwords"
+	"rollcall/store"
+)
+
+func (s *Server) adminRoutes() {
+	handle(s, protocol.AdminLogin, s.adminLogin)
+}
+
+// adminIdentity is who an admin's connection is.
+type adminIdentity struct {
+	name   string
+	role   string
+	scopes []string // empty: all
+}
+
+// may reports whether the admin's role has a right.
+func (a *adminIdentity) may(right protocol.Access) bool {
+	rank := map[string]protocol.Access{
+		protocol.RoleViewer:   protocol.AccessViewer,
+		protocol.RoleOperator: protocol.AccessOperator,
+		protocol.RoleOwner:    protocol.AccessOwner,
+	}
+	return rank[a.role] >= right // an unknown role ranks lowest, below viewer
+}
+
+// covers reports whether the admin's account is for a scope.
+func (a *adminIdentity) covers(scope string) bool {
+	return len(a.scopes) == 0 || slices.Contains(a.scopes, scope)
+}
+
+// coversAll reports whether the account is for every scope, those to come too.
+func (a *adminIdentity) coversAll() bool { return len(a.scopes) == 0 }
+
+func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLoginParams) (protocol.AdminSession, error) {
+	var session protocol.AdminSession
+	admin, err := store.Admin{}, error(nil)
+	if in.Token != "" {
+		expires := protocol.Time{}
+		admin, expires.Time, err = s.store.AdminSession(ctx, in.Token)
+		session.Token, session.ExpiresAt = in.Token, expires
+	} else {
+		admin, err = s.adminByPassword(ctx, in)
+		if err == nil {
+			session.Token, session.ExpiresAt.Time, err = s.store.StartAdminSession(ctx, admin.Name, s.cfg.AdminSessionTTL)
+		}
+	}
+	if err != nil {
+		return protocol.AdminSession{}, err
+	}
+	c.phase = phaseAdmin
+	c.admin = &adminIdentity{name: admin.Name, role: admin.Role, scopes: admin.Scopes}
+	c.stopInitTimer()
+	session.Name, session.Role, session.Scopes = admin.Name, admin.Role, admin.Scopes
+	return session, nil
+}
+
+// adminByPassword tells nobody which admins exist: an unknown one costs the same
+// hash and gets the same answer.
+func (s *Server) adminByPassword(ctx context.Context, in *protocol.AdminLoginParams) (store.Admin, error) {
+	admin, err := s.store.Admin(ctx, in.Name)
+	if err != nil && !errors.Is(err, store.ErrAdminNotFound) {
+		return admin, err
+	}
+	ok, _, err := s.hashes.Verify(ctx, passwords.Admins, admin.Password, in.Password)
+	if err != nil {
+		return admin, err
+	}
+	if !ok {
+		s.log.Warn("admin login failed", "admin", in.Name)
+		return admin, &protocol.Error{Status: protocol.StatusPasswordInvalid}
+	}
+	return admin, nil
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+
+	"rollcall/protocol"
+	"rollcall/store"
+)
+
+func (s *Server) adminScopeRoutes() {
+	handle(s, protocol.AdminScopesList, s.adminScopesList)
+	handle(s, protocol.AdminScopesCreate, s.adminScopesCreate)
+	handle(s, protocol.AdminScopesUpdate, s.adminScopesUpdate)
+	handle(s, protocol.AdminScopesDelete, s.adminScopesDelete)
+}
+
+func (s *Server) adminScopesList(ctx context.Context, c *conn, _ *protocol.None) ([]protocol.Scope, error) {
+	scopes, err := s.store.Scopes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]protocol.Scope, 0, len(scopes))
+	for _, scope := range scopes {
+		if c.admin.covers(scope.Name) {
+			list = append(list, scopeObject(scope))
+		}
+	}
+	return list, nil
+}
+
+func (s *Server) adminScopesCreate(ctx context.Context, c *conn, in *protocol.ScopeParams) (protocol.Scope, error) {
+	if !c.admin.coversAll() {
+		return protocol.Scope{}, &protocol.Error{Status: protocol.StatusNotPermitted}
+	}
+	scope := newScope(in.Name)
+	if key, ok := in.Key.Value(); ok {
+		scope.KeyHash = hashKey(key)
+	}
+	scope.Permissions, scope.Options = explicit(in.Permissions), in.Options
+	if in.Sessions != "" {
+		scope.Sessions = in.Sessions
+	}
+	scope.Providers = make(map[string]protocol.ProviderConfig, len(in.Providers))
+	for name, config := range in.Providers {
+		if config != nil {
+			scope.Providers[name] = *config
+		}
+	}
+	scope, err := s.store.CreateScope(ctx, scope)
+	if err != nil {
+		return protocol.Scope{}, err
+	}
+	s.scopes.put(scope)
+	return scopeObject(scope), nil
+}
+
+func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.ScopeParams) (protocol.Scope, error) {
+	if err := s.scopeForAdmin(ctx, c, in.Name); err != nil {
+		return protocol.Scope{}, err
+	}
+	up := store.ScopeUpdate{
+		ClearKey: in.Key.IsClear(), Permissions: in.Permissions, Providers: in.Providers,
+		Sessions: in.Sessions, Options: in.Options,
+	}
+	if key, ok := in.Key.Value(); ok {
+		up.KeyHash = hashKey(key)
+	}
+	scope, err := s.store.UpdateScope(ctx, in.Name, up)
+	if err != nil {
+		return protocol.Scope{}, err
+	}
+	s.scopes.put(scope)
+	return scopeObject(scope), nil
+}
+
+func (s *Server) adminScopesDelete(ctx context.Context, c *conn, in *protocol.ScopeRef) (bool, error) {
+	if err := s.scopeForAdmin(ctx, c, in.Name); err != nil {
+		return false, err
+	}
+	if err := s.store.DeleteScope(ctx, in.Name); err != nil {
+		return false, err
+	}
+	s.scopes.changed(in.Name)
+	return true, nil
+}
+
+// explicit leaves out the permissions that say what holds anyway.
+func explicit(permissions map[string]string) map[string]string {
+	kept := make(map[string]string, len(permissions))
+	for method, permit := range permissions {
+		if permit != "" && permit != protocol.PermitSelf {
+			kept[method] = permit
+		}
+	}
+	return kept
+}
+
+// scopeObject is a scope as admins see it: no key, no provider's secret.
+func scopeObject(scope store.Scope) protocol.Scope {
+	object := protocol.Scope{
+		Name: scope.Name, CreatedAt: wireTime(scope.CreatedAt), HasKey: scope.KeyHash != nil,
+		Permissions: explicit(scope.Permissions), Providers: make(map[string]protocol.ProviderConfig, len(scope.Providers)),
+		Sessions: scope.Sessions, Options: scope.Options,
+	}
+	for name, config := range scope.Providers {
+		config.AppSecret = ""
+		object.Providers[name] = config
+	}
+	return object
+}

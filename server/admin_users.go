@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+	"rollcall/server/passwords"
+	"rollcall/store"
+)
+
+func (s *Server) adminUserRoutes() {
+	handle(s, protocol.AdminUsersList, s.adminUsersList)
+	handle(s, protocol.AdminUsersGet, s.adminUsersGet)
+	handle(s, protocol.AdminUsersCreate, s.adminUsersCreate)
+	handle(s, protocol.AdminUsersUpdate, s.adminUsersUpdate)
+	handle(s, protocol.AdminUsersDelete, s.adminUsersDelete)
+}
+
+// scopeForAdmin makes sure that a scope exists and that the admin's account
+// covers it; another scope is as one that does not exist.
+func (s *Server) scopeForAdmin(ctx context.Context, c *conn, name string) error {
+	if !c.admin.covers(name) {
+		return store.ErrScopeNotFound
+	}
+	_, err := s.scopes.get(ctx, name)
+	return err
+}
+
+// userForAdmin reads a user of a scope that the admin's account covers.
+func (s *Server) userForAdmin(ctx context.Context, c *conn, id uuid.UUID) (store.User, error) {
+	u, err := s.store.User(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	if !c.admin.covers(u.Scope) {
+		return store.User{}, store.ErrUserNotFound
+	}
+	return u, nil
+}
+
+// defaultListLimit is a page's length when none is asked for.
+const defaultListLimit = 50
+
+func (s *Server) adminUsersList(ctx context.Context, c *conn, in *protocol.ListUsersParams) (protocol.UserList, error) {
+	if err := s.scopeForAdmin(ctx, c, in.Scope); err != nil {
+		return protocol.UserList{}, err
+	}
+	if in.Limit == 0 {
+		in.Limit = defaultListLimit
+	}
+	users, cursor, err := s.store.ListUsers(ctx, store.ListQuery{
+		Scope: in.Scope, Filter: in.Filter, OrderBy: in.OrderBy, Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return protocol.UserList{}, err
+	}
+	list := protocol.UserList{Users: make([]protocol.User, 0, len(users)), Cursor: cursor}
+	for _, u := range users {
+		object := s.userObject(u)
+		if in.Filter.Online != nil && *in.Filter.Online != object.Online {
+			continue
+		}
+		list.Users = append(list.Users, object)
+	}
+	return list, nil
+}
+
+func (s *Server) adminUsersGet(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.UserDetail, error) {
+	u, err := s.userForAdmin(ctx, c, in.UserID)
+	if err != nil {
+		return protocol.UserDetail{}, err
+	}
+	sessions, err := s.store.Sessions(ctx, in.UserID)
+	if err != nil {
+		return protocol.UserDetail{}, err
+	}
+	detail := protocol.UserDetail{
+		User:            s.userObject(u),
+		Sessions:        make([]protocol.SessionObject, 0, len(sessions)),
+		ProviderObjects: []protocol.ProviderObject{},
+		Events:          []protocol.Push{},
+	}
+	for _, session := range sessions {
+		detail.Sessions = append(detail.Sessions, protocol.SessionObject{
+			SessionID: session.ID, UserID: u.ID, Node: session.At.Node,
+			CreatedAt: wireTime(session.CreatedAt), ExpiresAt: wireTime(session.ExpiresAt),
+		})
+	}
+	return detail, nil
+}
+
+func (s *Server) adminUsersCreate(ctx context.Context, c *conn, in *protocol.AdminCreateUserParams) (protocol.CreateResult, error) {
+	if err := s.scopeForAdmin(ctx, c, in.Scope); err != nil {
+		return protocol.CreateResult{}, err
+	}
+	nu := store.NewUser{
+		Scope: in.Scope, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra, Active: true,
+	}
+	if nu.Username == "" {
+		nu.Username = "user-" + randomName()
+	}
+	if in.Credentials.Given() {
+		secret, err := s.secret(in.Scope, in.Credentials)
+		if err != nil {
+			return protocol.CreateResult{}, err
+		}
+		if nu.Password, err = s.hashes.Hash(ctx, passwords.Admins, secret); err != nil {
+			return protocol.CreateResult{}, err
+		}
+	}
+	u, err := s.store.CreateUser(ctx, nu)
+	if err != nil {
+		return protocol.CreateResult{}, err
+	}
+	return protocol.CreateResult{UserID: u.ID}, nil
+}
+
+func (s *Server) adminUsersUpdate(ctx context.Context, c *conn, in *protocol.AdminUpdateUserParams) (protocol.User, error) {
+	u, err := s.userForAdmin(ctx, c, in.UserID)
+	if err != nil {
+		return protocol.User{}, err
+	}
+	return s.updateUser(ctx, u, &in.Update, "")
+}
+
+func (s *Server) adminUsersDelete(ctx context.Context, c *conn, in *protocol.UserRef) (int, error) {
+	switch _, err := s.userForAdmin(ctx, c, in.UserID); {
+	case errors.Is(err, store.ErrUserNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	ok, err := s.store.DeleteUser(ctx, in.UserID)
+	if err != nil || !ok {
+		return 0, err
+	}
+	return 1, nil
+}

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"rollcall/server/passwords"
+)
+
+// Config is what a server is told. The zero value of a field means its default.
+type Config struct {
+	// Listen is the address of the main listener, host:port. Default 127.0.0.1:7600.
+	Listen string
+	// OpsListen, if set, is the address that serves /metrics (and /healthz and
+	// /readyz as well). Otherwise /metrics is on the main listener, for loopback
+	// peers only.
+	OpsListen string
+
+	// TLSCert and TLSKey are PEM files; with both, the main listener speaks TLS
+	// 1.2 or later.
+	TLSCert, TLSKey string
+	// AutocertDomains are the names for which certificates are fetched by ACME
+	// (RFC 8555) instead, by the TLS-ALPN-01 challenge, and AutocertDir is where
+	// they are kept.
+	AutocertDomains []string
+	AutocertDir     string
+
+	// Key is the server key that clients show in core.init. Empty: the one whose
+	// hash the store keeps, see Bootstrap.
+	Key string
+	// AutoScopes creates a scope that does not exist when a client names it.
+	AutoScopes bool
+	// RequirePasswordHash refuses passwords in the clear (801).
+	RequirePasswordHash bool
+	// Origins are patterns of hosts whose web pages may connect, besides the
+	// server's own host.
+	Origins []string
+
+	// Hash says how passwords are hashed: OWASP's Argon2id setting by default.
+	Hash passwords.Params
+	// HashWorkers is how many hashes run at once (default: the number of CPUs),
+	// HashQueue how many more may wait (default 256) before clients are told 809.
+	HashWorkers, HashQueue int
+
+	// PingInterval is how often an idle connection is pinged; a peer from which
+	// nothing was heard for three of them is dropped. Default 25 s.
+	PingInterval time.Duration
+	// InitTimeout is how long a connection may live without its first message. Default 10 s.
+	InitTimeout time.Duration
+	// RequestTimeout bounds the work on one request. Default 10 s.
+	RequestTimeout time.Duration
+	// WriteTimeout bounds one write to a peer that does not read. Default 10 s.
+	WriteTimeout time.Duration
+	// DrainTimeout is the time over which connections are closed at shutdown. Default 15 s.
+	DrainTimeout time.Duration
+	// AdminSessionTTL is how long an admin token is good for. Default 12 h.
+	AdminSessionTTL time.Duration
+
+	// MaxInFlight bounds the requests of one connection that are being worked
+	// on; more are answered 807. Default 64.
+	MaxInFlight int
+	// MaxOutbound bounds the bytes that wait to be written to one connection.
+	// Default 1 MiB.
+	MaxOutbound int
+	// MaxConnections bounds the open connections; beyond it a handshake gets 503.
+	// Default: the process's open-file limit less 200.
+	MaxConnections int
+
+	// Node names this process among others on the same store. Default: random.
+	Node string
+	// Version is shown to admins.
+	Version string
+	// Logger is where the server logs. Default: slog.Default.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	num := func(n *int, v int) {
+		if *n <= 0 {
+			*n = v
+		}
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:7600"
+	}
+	def(&c.PingInterval, 25*time.Second)
+	def(&c.InitTimeout, 10*time.Second)
+	def(&c.RequestTimeout, 10*time.Second)
+	def(&c.WriteTimeout, 10*time.Second)
+	def(&c.DrainTimeout, 15*time.Second)
+	def(&c.AdminSessionTTL, 12*time.Hour)
+	num(&c.MaxInFlight, 64)
+	num(&c.MaxOutbound, 1<<20)
+	num(&c.HashQueue, 256)
+	num(&c.MaxConnections, maxOpenFiles()-200)
+	if c.Hash == (passwords.Params{}) {
+		c.Hash = passwords.OWASP
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}

@@ -1,0 +1,283 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"rollcall/protocol"
+	"rollcall/sessions"
+)
+
+// A conn is one live connection. One goroutine reads it; replies and pushes are
+// written by whoever has one while nobody else is writing. An idle connection is
+// its reader, blocked, and nothing else: no timer, no second goroutine, no
+// net/http state.
+type conn struct {
+	// static after construction
+	srv    *Server
+	ws     *websocket.Conn
+	peer   *peerConn
+	remote netip.Addr
+	client *sessions.Client
+
+	// changed by barrier messages alone, which run by themselves; read by the
+	// requests that run between them
+	phase phase
+	scope *scopeEntry    // of a client
+	admin *adminIdentity // of an admin
+	info  clientInfo
+
+	initTimer *time.Timer // until the first message
+
+	// owned by the reader
+	offences int // undecodable frames of late
+
+	shard int // of the table of connections
+
+	inFlight atomic.Int32
+	draining atomic.Bool
+	order    order
+	out      outbound
+
+	closeOnce sync.Once // of the socket
+}
+
+// A phase is how far a connection has come.
+type phase int8
+
+const (
+	phaseNew    phase = iota // before its first message
+	phaseClient              // after core.init
+	phaseAdmin               // after admin.login
+)
+
+// maxOffences is how many undecodable frames a connection may send, beyond one
+// for each good frame, before it is closed with 4505.
+const maxOffences = 16
+
+// frameBuffers hold incoming frames while they are decoded.
+var frameBuffers = sync.Pool{New: func() any { b := make([]byte, 2048); return &b }}
+
+// read is the connection's reader. It returns when the connection is over.
+func (c *conn) read() {
+	defer c.leave()
+	for {
+		c.awaitRoom()
+		typ, r, err := c.ws.Reader(context.Background())
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		if typ != websocket.MessageText {
+			c.closeNow(websocket.StatusUnsupportedData, "text frames only")
+			return
+		}
+		buf := frameBuffers.Get().(*[]byte)
+		n, err := readFrame(r, buf)
+		if err != nil {
+			frameBuffers.Put(buf)
+			c.fail(err)
+			return
+		}
+		ok := c.receive((*buf)[:n])
+		frameBuffers.Put(buf)
+		if !ok {
+			return
+		}
+	}
+}
+
+// readFrame reads a whole frame into *buf, which it lets grow. The library holds
+// the frame to protocol.MaxRequestBytes.
+func readFrame(r io.Reader, buf *[]byte) (n int, err error) {
+	for {
+		if n == len(*buf) {
+			*buf = append(*buf, make([]byte, len(*buf))...)
+		}
+		m, err := r.Read((*buf)[n:])
+		n += m
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// receive decodes one frame and starts its work. It reports whether to read on.
+// Once the connection is closing, frames are read for the sake of the closing
+// handshake alone: nothing is done that could not be answered.
+func (c *conn) receive(b []byte) bool {
+	if c.isClosing() {
+		return true
+	}
+	if !utf8.Valid(b) {
+		c.closeNow(websocket.StatusInvalidFramePayloadData, "invalid UTF-8")
+		return false
+	}
+	req, err := protocol.ParseRequest(b)
+	if err != nil {
+		c.replyError(protocol.Request{ID: req.ID}, asError(err))
+		c.srv.metrics.request(nil, protocol.StatusDecodeFailed, 0)
+		if c.offences++; c.offences > maxOffences {
+			c.Close(protocol.CloseProtocolAbuse, "")
+			return false
+		}
+		return true
+	}
+	if c.offences > 0 {
+		c.offences--
+	}
+	c.srv.route(c, req)
+	return true
+}
+
+// reply queues a result. sent is called when it has been written.
+func (c *conn) reply(req protocol.Request, result any, sent func()) {
+	b, err := protocol.AppendReply(getBuffer(), req, result)
+	if err == nil && len(b) > protocol.MaxReplyBytes {
+		err = errors.New("result is larger than a frame may be")
+	}
+	if err != nil {
+		c.srv.log.Error("reply could not be encoded", "type", req.Type, "error", err)
+		b = protocol.AppendError(b[:0], req, &protocol.Error{Status: protocol.StatusEncodeFailed})
+	}
+	c.send(frame{b: b, pooled: true, sent: sent})
+}
+
+// replyError queues an error.
+func (c *conn) replyError(req protocol.Request, e *protocol.Error) {
+	c.send(frame{b: protocol.AppendError(getBuffer(), req, e), pooled: true})
+}
+
+// Close closes the connection after what waits to be sent, with a bye before the
+// close frame. It does not block. Only the first call counts.
+func (c *conn) Close(code protocol.CloseCode, reason string) {
+	go c.closeAfterQueue(&closing{code: code, reason: reason, bye: true})
+}
+
+// closeAfterQueue ends the queue, with a bye if asked for, and writes it out.
+func (c *conn) closeAfterQueue(cl *closing) {
+	o := &c.out
+	o.mu.Lock()
+	if o.closing != nil {
+		o.mu.Unlock()
+		return
+	}
+	if cl.bye {
+		o.frames = append(o.frames, frame{b: protocol.AppendBye(nil, cl.code, cl.reason, cl.retryAfter)})
+	}
+	o.closing = cl
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	c.writeUnlessWriting()
+}
+
+// closeSocket does the closing handshake once the queue is empty.
+func (c *conn) closeSocket(cl *closing) {
+	if cl.code == 0 { // stopQueue's: whoever called that closes the socket
+		return
+	}
+	c.closeOnce.Do(func() {
+		c.srv.metrics.closed(int(cl.code))
+		reason := cl.reason
+		if reason == "" {
+			reason = cl.code.Reason()
+		}
+		if len(reason) > 123 { // what a close frame holds
+			reason = reason[:123]
+		}
+		// The handshake waits for the peer, up to 5 s; the writer must not.
+		go c.ws.Close(websocket.StatusCode(cl.code), reason)
+	})
+}
+
+// closeNow closes with a code of RFC 6455 for a frame that should not have been
+// sent; there is no bye, and what waits is dropped.
+func (c *conn) closeNow(code websocket.StatusCode, reason string) {
+	c.stopQueue()
+	c.closeOnce.Do(func() {
+		c.srv.metrics.closed(int(code))
+		go c.ws.Close(code, reason)
+	})
+}
+
+// abandon closes a connection whose peer does not read: a close frame is tried,
+// but nothing is waited for.
+func (c *conn) abandon(code protocol.CloseCode) {
+	c.stopQueue()
+	c.closeOnce.Do(func() {
+		c.srv.metrics.closed(int(code))
+		go func() {
+			_ = c.peer.SetWriteDeadline(time.Now().Add(time.Second))
+			_ = c.ws.Close(websocket.StatusCode(code), code.Reason())
+		}()
+	})
+}
+
+// fail ends a connection that is broken, or that the peer closed.
+func (c *conn) fail(err error) {
+	c.stopQueue()
+	c.closeOnce.Do(func() {
+		c.srv.metrics.closed(int(websocket.CloseStatus(err)))
+		go c.ws.CloseNow()
+	})
+}
+
+func (c *conn) isClosing() bool {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.closing != nil
+}
+
+// stopQueue drops what waits and lets nothing more in.
+func (c *conn) stopQueue() {
+	o := &c.out
+	o.mu.Lock()
+	dropped := o.frames
+	if o.closing == nil {
+		o.closing = &closing{}
+	}
+	o.frames, o.bytes = nil, 0
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	o.mu.Unlock()
+	for i := range dropped {
+		dropped[i].done()
+	}
+}
+
+// leave takes a connection that is over out of everything.
+func (c *conn) leave() {
+	c.stopInitTimer()
+	c.client.Disconnect()
+	c.srv.remove(c)
+}
+
+func (c *conn) stopInitTimer() {
+	if c.initTimer != nil {
+		c.initTimer.Stop()
+	}
+}
+
+// drain closes the connection for a shutdown: requests that are being worked on
+// are answered first, new ones are told to come back.
+func (c *conn) drain(retryAfter time.Duration) {
+	c.draining.Store(true)
+	c.order.whenIdle(func() {
+		c.closeAfterQueue(&closing{code: protocol.CloseDraining, retryAfter: retryAfter, bye: true})
+	})
+}

@@ -1,0 +1,180 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+	"rollcall/server/passwords"
+	"rollcall/store"
+)
+
+func (s *Server) sessionRoutes() {
+	handle(s, protocol.UsersLogin, s.usersLogin)
+	handle(s, protocol.UsersResume, s.usersResume)
+	handle(s, protocol.UsersLogout, s.usersLogout)
+}
+
+// loginTries is how often a login starts again because the password was changed
+// while it was checked.
+const loginTries = 3
+
+func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginParams) (protocol.Login, error) {
+	if in.Provider != "" {
+		return protocol.Login{}, errNoProvider
+	}
+	secret, err := s.secret(c.scope.name, in.Credentials)
+	if err != nil {
+		return protocol.Login{}, err
+	}
+	for try := 1; ; try++ {
+		user, err := s.authenticate(ctx, c, in, secret)
+		if err != nil {
+			return protocol.Login{}, err
+		}
+		record := user.Password
+		user, session, err := c.client.Login(ctx, user.ID, record)
+		if errors.Is(err, store.ErrConflict) && try < loginTries {
+			continue
+		}
+		if err != nil {
+			return protocol.Login{}, err
+		}
+		return loginObject(user, session), nil
+	}
+}
+
+// authenticate finds the user and holds the password against the record. A user
+// who does not exist, or has no password, costs the same one hash.
+func (s *Server) authenticate(ctx context.Context, c *conn, in *protocol.LoginParams, secret string) (store.User, error) {
+	var user store.User
+	var err error
+	if in.Username != "" {
+		user, err = s.store.UserByUsername(ctx, c.scope.name, in.Username)
+	} else {
+		user, err = s.store.UserByEmail(ctx, c.scope.name, in.Email)
+	}
+	known := err == nil
+	if !known && !errors.Is(err, store.ErrUserNotFound) {
+		return user, err
+	}
+	ok, stale, err := s.hashes.Verify(ctx, passwords.Players, user.Password, secret)
+	switch {
+	case err != nil:
+		return user, err
+	case ok:
+		if stale {
+			s.rehash(user, secret)
+		}
+		return user, nil
+	case s.hidesUnknown(c):
+		return user, &protocol.Error{Status: protocol.StatusPasswordInvalid}
+	case !known:
+		return user, store.ErrUserNotFound
+	case user.Password == nil:
+		return user, &protocol.Error{Status: protocol.StatusServerLoginRequired}
+	}
+	return user, &protocol.Error{Status: protocol.StatusPasswordInvalid}
+}
+
+func (s *Server) hidesUnknown(c *conn) bool {
+	scope := c.scope.load()
+	return scope != nil && scope.Options.HideUnknown != nil && *scope.Options.HideUnknown
+}
+
+// rehash stores a password anew with the present costs, off the login's path.
+// If it fails, the next login does it.
+func (s *Server) rehash(user store.User, secret string) {
+	go func() {
+		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.RequestTimeout)
+		defer cancel()
+		record, err := s.hashes.Hash(ctx, passwords.Players, secret)
+		if err != nil {
+			return
+		}
+		_, err = s.store.UpdateUser(ctx, user.ID, store.UserUpdate{Password: record, Rehash: true, IfPassword: user.Password})
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			s.log.Warn("password could not be stored anew", "error", err)
+		}
+	}()
+}
+
+// secret returns what is hashed for a password: protocol.PasswordHash, whichever
+// form the client sent.
+func (s *Server) secret(scope string, cr protocol.Credentials) (string, error) {
+	return s.secretOf(scope, cr.Password, cr.PasswordHash, "password")
+}
+
+func (s *Server) secretOf(scope, password, hash, field string) (string, error) {
+	switch {
+	case hash != "":
+		return hash, nil
+	case s.cfg.RequirePasswordHash:
+		return "", protocol.Errorf(protocol.StatusWrongType, "%s: this server takes only %s_hash", field, field)
+	}
+	return protocol.PasswordHash(scope, password), nil
+}
+
+func (s *Server) usersResume(ctx context.Context, c *conn, in *protocol.ResumeParams) (protocol.Login, error) {
+	return s.resume(ctx, c, c.scope.name, in.Session)
+}
+
+func (s *Server) resume(ctx context.Context, c *conn, scope, token string) (protocol.Login, error) {
+	user, session, err := c.client.Resume(ctx, scope, token)
+	if err != nil {
+		return protocol.Login{}, err
+	}
+	session.Token = token
+	return loginObject(user, session), nil
+}
+
+func (s *Server) usersLogout(ctx context.Context, c *conn, in *protocol.LogoutParams) (bool, error) {
+	if err := c.client.Logout(ctx, in.All); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+func loginObject(u store.User, session store.Session) protocol.Login {
+	return protocol.Login{
+		Active: u.Active, Confirmation: u.Confirmation, Email: u.Email, Group: u.Group, Extra: u.Extra,
+		Scope: u.Scope, UserID: u.ID, Username: u.Username, Validated: validated(u),
+		Session: protocol.Session{Token: session.Token, ExpiresAt: protocol.Time{Time: session.ExpiresAt}},
+	}
+}
+
+// validated: active and, where confirmation was asked, confirmed.
+func validated(u store.User) bool { return u.Active && u.Confirmation == "" }
+
+// userObject is a user as the wire has it.
+func (s *Server) userObject(u store.User) protocol.User {
+	providers := u.Providers
+	if providers == nil {
+		providers = []string{}
+	}
+	return protocol.User{
+		Active: u.Active, Confirmation: u.Confirmation, Email: u.Email, Group: u.Group, Extra: u.Extra,
+		Scope: u.Scope, UserID: u.ID, Username: u.Username, Validated: validated(u),
+		CreatedAt: protocol.Time{Time: u.CreatedAt}, UpdatedAt: protocol.Time{Time: u.UpdatedAt},
+		LastLoginAt: wireTime(u.LastLoginAt), Logins: u.Logins,
+		Providers: providers, Online: s.node.Online(u.ID),
+	}
+}
+
+// wireTime keeps the zero time zero, so that it is left out.
+func wireTime(t time.Time) protocol.Time { return protocol.Time{Time: t} }
+
+// userOf reads a user for a client: one of another scope is not found.
+func (s *Server) userOf(ctx context.Context, c *conn, id uuid.UUID) (store.User, error) {
+	u, err := s.store.User(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	if u.Scope != c.scope.name {
+		return store.User{}, store.ErrUserNotFound
+	}
+	return u, nil
+}

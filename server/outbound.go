@@ -1,0 +1,197 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"rollcall/protocol"
+)
+
+// A frame is one text message that waits to be written.
+type frame struct {
+	b      []byte
+	pooled bool   // b goes back to the pool
+	sent   func() // called once, when the frame was written or never will be; may be nil
+}
+
+// Replies are built in pooled buffers; larger ones are left to the collector.
+const (
+	replyBuffer    = 512
+	maxReplyBuffer = 16 << 10
+)
+
+var replyBuffers = sync.Pool{New: func() any { b := make([]byte, 0, replyBuffer); return &b }}
+
+func getBuffer() []byte { return (*replyBuffers.Get().(*[]byte))[:0] }
+
+func putBuffer(b []byte) {
+	if cap(b) >= replyBuffer && cap(b) <= maxReplyBuffer {
+		replyBuffers.Put(&b)
+	}
+}
+
+// outbound is a connection's bounded queue of frames. There is no goroutine that
+// waits to write: whoever adds a frame while nobody is writing writes until the
+// queue is empty.
+type outbound struct {
+	mu      sync.Mutex
+	frames  []frame
+	bytes   int
+	writing bool
+	ping    bool          // a ping is to be sent
+	closing *closing      // the end of the queue; nothing is added after it
+	room    chan struct{} // closed when the queue has shrunk; nil while nobody waits
+}
+
+// closing is why a connection is closed by us.
+type closing struct {
+	code       protocol.CloseCode
+	reason     string
+	retryAfter time.Duration
+	bye        bool // send a bye frame first
+}
+
+// send queues a frame and, if nobody else is at it, writes what waits. It
+// reports whether the frame was queued: not after the connection began to close,
+// and not when it would exceed the bound, which closes the connection.
+func (c *conn) send(f frame) bool {
+	o := &c.out
+	o.mu.Lock()
+	if o.closing != nil {
+		o.mu.Unlock()
+		f.done()
+		return false
+	}
+	if o.bytes > 0 && o.bytes+len(f.b) > c.srv.cfg.MaxOutbound {
+		o.mu.Unlock()
+		f.done()
+		c.abandon(protocol.CloseTooSlow)
+		return false
+	}
+	o.frames = append(o.frames, f)
+	o.bytes += len(f.b)
+	c.writeUnlessWriting()
+	return true
+}
+
+// writeUnlessWriting needs out.mu, and releases it.
+func (c *conn) writeUnlessWriting() {
+	o := &c.out
+	if o.writing {
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true
+	o.mu.Unlock()
+	c.write()
+}
+
+func (f *frame) done() {
+	if f.pooled {
+		putBuffer(f.b)
+	}
+	if f.sent != nil {
+		f.sent()
+	}
+}
+
+// write sends until the queue is empty. Several frames that wait go out in one
+// system call.
+func (c *conn) write() {
+	o := &c.out
+	var spare []frame
+	for {
+		o.mu.Lock()
+		batch, ping := o.frames, o.ping
+		o.frames, o.ping = spare[:0], false
+		if len(batch) == 0 && !ping {
+			closing := o.closing
+			o.writing = false
+			if cap(o.frames) > 8 { // an idle connection keeps no queue
+				o.frames = nil
+			}
+			o.mu.Unlock()
+			if closing != nil {
+				c.closeSocket(closing)
+			}
+			return
+		}
+		o.mu.Unlock()
+
+		err := c.writeBatch(batch, ping)
+		n := 0
+		for i := range batch {
+			n += len(batch[i].b)
+			batch[i].done()
+			batch[i] = frame{}
+		}
+		spare = batch
+
+		o.mu.Lock()
+		o.bytes -= n
+		if o.room != nil && o.bytes <= c.srv.cfg.MaxOutbound/4 {
+			close(o.room)
+			o.room = nil
+		}
+		o.mu.Unlock()
+		if err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+func (c *conn) writeBatch(batch []frame, ping bool) error {
+	gather := len(batch) > 1 || ping && len(batch) > 0
+	if gather {
+		c.peer.cork(getBuffer())
+	}
+	var err error
+	for i := range batch {
+		if err == nil {
+			err = c.ws.Write(context.Background(), websocket.MessageText, batch[i].b)
+		}
+	}
+	if ping && err == nil {
+		err = c.peer.ping()
+	}
+	if gather {
+		buf, e := c.peer.uncork()
+		putBuffer(buf)
+		if err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// awaitRoom blocks the reader while more than half of the queue's bound waits to
+// be written, so that a client that does not read its replies is not read either.
+func (c *conn) awaitRoom() {
+	o := &c.out
+	o.mu.Lock()
+	if o.bytes <= c.srv.cfg.MaxOutbound/2 || o.closing != nil {
+		o.mu.Unlock()
+		return
+	}
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	room := o.room
+	o.mu.Unlock()
+	<-room
+}
+
+// sendPing queues a ping.
+func (c *conn) sendPing() {
+	o := &c.out
+	o.mu.Lock()
+	if o.closing != nil {
+		o.mu.Unlock()
+		return
+	}
+	o.ping = true
+	c.writeUnlessWriting()
+}

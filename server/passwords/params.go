@@ -1,0 +1,104 @@
+// Package passwords turns what stands for a password on the wire
+// (protocol.PasswordHash) into the record that is stored, and holds a password
+// against a record.
+//
+// All hashing goes through a [Pool], which bounds how much of the machine it may
+// take: a hash is made to be expensive, and thousands of players log in at once.
+// Nothing here logs, keeps or returns a password.
+package passwords
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Params are the costs of Argon2id (RFC 9106).
+type Params struct {
+	Memory  uint32 // KiB
+	Time    uint32 // passes
+	Threads uint8  // lanes
+}
+
+// OWASP is the setting of the OWASP Password Storage Cheat Sheet: 19 MiB of
+// memory, two passes, one lane.
+var OWASP = Params{Memory: 19 * 1024, Time: 2, Threads: 1}
+
+// Check reports whether the costs are usable: 8 KiB to 1 GiB of memory for each
+// lane, 1 to 64 passes, 1 to 16 lanes.
+func (p Params) Check() error {
+	switch {
+	case p.Threads < 1 || p.Threads > 16:
+		return errors.New("argon2id lanes must be 1 to 16")
+	case p.Time < 1 || p.Time > 64:
+		return errors.New("argon2id passes must be 1 to 64")
+	case p.Memory < 8*uint32(p.Threads) || p.Memory > 1<<20:
+		return errors.New("argon2id memory must be 8 KiB a lane to 1 GiB")
+	}
+	return nil
+}
+
+// A record is what is stored: 58 bytes, so that a user's hash in Redis keeps its
+// compact form, which ends at values of 64 bytes.
+//
+//	1 byte   kind: 'a', Argon2id version 0x13
+//	4 bytes  memory in KiB, big endian
+//	4 bytes  passes
+//	1 byte   lanes
+//	16 bytes salt
+//	32 bytes hash
+const (
+	kindArgon2id = 'a'
+	saltLen      = 16
+	keyLen       = 32
+	recordLen    = 1 + 4 + 4 + 1 + saltLen + keyLen
+)
+
+var errRecord = errors.New("password record has an unknown form")
+
+func newRecord(p Params, secret string) ([]byte, error) {
+	rec := make([]byte, recordLen)
+	rec[0] = kindArgon2id
+	binary.BigEndian.PutUint32(rec[1:], p.Memory)
+	binary.BigEndian.PutUint32(rec[5:], p.Time)
+	rec[9] = p.Threads
+	salt := rec[10 : 10+saltLen]
+	if _, err := rand.Read(salt); err != nil {
+		return nil, fmt.Errorf("salt: %w", err)
+	}
+	copy(rec[10+saltLen:], derive(p, secret, salt))
+	return rec, nil
+}
+
+func derive(p Params, secret string, salt []byte) []byte {
+	return argon2.IDKey([]byte(secret), salt, p.Time, p.Memory, p.Threads, keyLen)
+}
+
+// parseRecord reads a record's costs, salt and hash.
+func parseRecord(rec []byte) (p Params, salt, key []byte, err error) {
+	if len(rec) != recordLen || rec[0] != kindArgon2id {
+		return p, nil, nil, errRecord
+	}
+	p = Params{
+		Memory:  binary.BigEndian.Uint32(rec[1:]),
+		Time:    binary.BigEndian.Uint32(rec[5:]),
+		Threads: rec[9],
+	}
+	if err := p.Check(); err != nil {
+		return p, nil, nil, errRecord
+	}
+	return p, rec[10 : 10+saltLen], rec[10+saltLen:], nil
+}
+
+// verify holds secret against rec, in time that depends on the record's costs alone.
+func verify(rec []byte, secret string) (ok bool, p Params, err error) {
+	p, salt, key, err := parseRecord(rec)
+	if err != nil {
+		return false, p, err
+	}
+	return subtle.ConstantTimeCompare(derive(p, secret, salt), key) == 1, p, nil
+}

@@ -1,0 +1,191 @@
+package passwords
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrBusy means that the pool's queue is full. Nothing was hashed.
+var ErrBusy = errors.New("password hashing is busy")
+
+// Priority says which queue a hash waits in.
+type Priority int
+
+const (
+	// Players is the usual queue.
+	Players Priority = iota
+	// Admins is a short queue of its own that is served first, so that an admin
+	// can sign in while a login storm fills the other.
+	Admins
+)
+
+// adminQueue is how many admins may wait.
+const adminQueue = 16
+
+// A Pool hashes on a fixed number of goroutines, each locked to an operating
+// system thread of the lowest priority, so that whatever else the process does
+// keeps its pace. All methods may be called concurrently.
+type Pool struct {
+	params  Params
+	players chan *job
+	admins  chan *job
+	decoy   []byte
+	quit    chan struct{}
+	done    sync.WaitGroup
+	waiting atomic.Int64
+	hashed  atomic.Int64
+	mean    atomic.Int64 // nanoseconds a hash takes, a moving average
+	workers int
+}
+
+type job struct {
+	ctx    context.Context
+	record []byte // nil: make one
+	secret string
+
+	ok    bool
+	stale bool
+	out   []byte
+	err   error
+	done  chan struct{}
+}
+
+// NewPool starts a pool. workers is how many hashes run at once, the number of
+// CPUs if 0; queue is how many more may wait.
+func NewPool(p Params, workers, queue int) (*Pool, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if workers <= 0 {
+		workers = runtime.NumCPU()
+	}
+	pool := &Pool{
+		params:  p,
+		players: make(chan *job, queue),
+		admins:  make(chan *job, adminQueue),
+		quit:    make(chan struct{}),
+		workers: workers,
+	}
+	decoy, err := newRecord(p, "")
+	if err != nil {
+		return nil, err
+	}
+	pool.decoy = decoy
+	for range workers {
+		pool.done.Add(1)
+		go pool.work()
+	}
+	return pool, nil
+}
+
+// Close stops the workers after the hashes that they are at. Calls that wait get
+// ErrBusy.
+func (p *Pool) Close() {
+	close(p.quit)
+	p.done.Wait()
+}
+
+// Hash makes a record of a secret. It returns ErrBusy at once when the queue is
+// full, and the context's error when that ends first.
+func (p *Pool) Hash(ctx context.Context, prio Priority, secret string) ([]byte, error) {
+	j := &job{ctx: ctx, secret: secret, done: make(chan struct{})}
+	if err := p.submit(prio, j); err != nil {
+		return nil, err
+	}
+	return j.out, j.err
+}
+
+// Verify holds a secret against a record. stale says that the record was made
+// with other costs than the pool's and should be made anew. A nil record costs
+// the same one hash and never fits, so that nobody can tell by the time whether
+// there was one.
+func (p *Pool) Verify(ctx context.Context, prio Priority, record []byte, secret string) (ok, stale bool, err error) {
+	known := record != nil
+	if !known {
+		record = p.decoy
+	}
+	j := &job{ctx: ctx, record: record, secret: secret, done: make(chan struct{})}
+	if err := p.submit(prio, j); err != nil {
+		return false, false, err
+	}
+	return j.ok && known, j.stale, j.err
+}
+
+// Waiting returns how many hashes wait or run, and Hashed how many were made.
+func (p *Pool) Waiting() int  { return int(p.waiting.Load()) }
+func (p *Pool) Hashed() int64 { return p.hashed.Load() }
+
+// RetryAfter estimates when there will be room: the time to work off what waits.
+func (p *Pool) RetryAfter() time.Duration {
+	d := time.Duration(p.mean.Load()) * time.Duration(p.waiting.Load()) / time.Duration(p.workers)
+	return min(max(d, 100*time.Millisecond), 30*time.Second)
+}
+
+func (p *Pool) submit(prio Priority, j *job) error {
+	queue := p.players
+	if prio == Admins {
+		queue = p.admins
+	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	select {
+	case queue <- j:
+	default:
+		return ErrBusy
+	}
+	select {
+	case <-j.done:
+		return nil
+	case <-j.ctx.Done():
+		return j.ctx.Err()
+	case <-p.quit:
+		return ErrBusy
+	}
+}
+
+func (p *Pool) work() {
+	defer p.done.Done()
+	// The thread is never unlocked: it ends with the goroutine, and its priority with it.
+	runtime.LockOSThread()
+	lowerPriority()
+	for {
+		var j *job
+		select {
+		case <-p.quit:
+			return
+		case j = <-p.admins:
+		default:
+			select {
+			case <-p.quit:
+				return
+			case j = <-p.admins:
+			case j = <-p.players:
+			}
+		}
+		if j.ctx.Err() == nil { // nobody waits for it any more: not worth a hash
+			p.run(j)
+		}
+		close(j.done)
+	}
+}
+
+func (p *Pool) run(j *job) {
+	start := time.Now()
+	if j.record == nil {
+		j.out, j.err = newRecord(p.params, j.secret)
+	} else {
+		var made Params
+		j.ok, made, j.err = verify(j.record, j.secret)
+		j.stale = j.err == nil && made != p.params
+	}
+	p.hashed.Add(1)
+	took := int64(time.Since(start))
+	if old := p.mean.Load(); old > 0 {
+		took = (7*old + took) / 8
+	}
+	p.mean.Store(took)
+}

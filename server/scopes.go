@@ -1,0 +1,128 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rollcall/protocol"
+	"rollcall/store"
+)
+
+// scopeRefresh is how often known scopes are read anew, in case a signal of a
+// change was missed.
+const scopeRefresh = 30 * time.Second
+
+// A scopeCache holds the scopes that clients have named, so that a message
+// costs no read of its scope.
+type scopeCache struct {
+	store *store.Store
+	log   *slog.Logger
+	stale chan string // names to read anew, "" for all
+
+	mu     sync.RWMutex
+	scopes map[string]*scopeEntry
+}
+
+// A scopeEntry is one scope as it is now. Connections keep the entry, not the scope.
+type scopeEntry struct {
+	name    string
+	current atomic.Pointer[store.Scope]
+}
+
+// load returns the scope, or nil when it was deleted.
+func (e *scopeEntry) load() *store.Scope { return e.current.Load() }
+
+func newScopeCache(st *store.Store, log *slog.Logger) *scopeCache {
+	return &scopeCache{store: st, log: log, stale: make(chan string, 64), scopes: make(map[string]*scopeEntry)}
+}
+
+// get returns a scope, from the store the first time. It is store.ErrScopeNotFound
+// for one that does not exist.
+func (sc *scopeCache) get(ctx context.Context, name string) (*scopeEntry, error) {
+	sc.mu.RLock()
+	e := sc.scopes[name]
+	sc.mu.RUnlock()
+	if e != nil && e.load() != nil {
+		return e, nil
+	}
+	scope, err := sc.store.Scope(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return sc.put(scope), nil
+}
+
+func (sc *scopeCache) put(scope store.Scope) *scopeEntry {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	e := sc.scopes[scope.Name]
+	if e == nil {
+		e = &scopeEntry{name: scope.Name}
+		sc.scopes[scope.Name] = e
+	}
+	e.current.Store(&scope)
+	return e
+}
+
+// changed notes that a scope must be read anew; "" means all. It never blocks:
+// when too much has changed at once, all are read.
+func (sc *scopeCache) changed(name string) {
+	select {
+	case sc.stale <- name:
+	default:
+		select {
+		case sc.stale <- "":
+		default: // so much is waiting that the refresh will find it
+		}
+	}
+}
+
+// run reads anew what has changed, and everything now and then.
+func (sc *scopeCache) run(ctx context.Context) {
+	tick := time.NewTicker(scopeRefresh)
+	defer tick.Stop()
+	for {
+		name := ""
+		select {
+		case <-ctx.Done():
+			return
+		case name = <-sc.stale:
+		case <-tick.C:
+		}
+		for _, e := range sc.entries(name) {
+			sc.refresh(ctx, e)
+		}
+	}
+}
+
+func (sc *scopeCache) entries(name string) []*scopeEntry {
+	sc.mu.RLock()
+	defer sc.mu.RUnlock()
+	var es []*scopeEntry
+	for n, e := range sc.scopes {
+		if name == "" || n == name {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+func (sc *scopeCache) refresh(ctx context.Context, e *scopeEntry) {
+	scope, err := sc.store.Scope(ctx, e.name)
+	switch {
+	case err == nil:
+		e.current.Store(&scope)
+	case errors.Is(err, store.ErrScopeNotFound):
+		e.current.Store(nil)
+	default: // what is known stays good until the store is back
+		sc.log.Debug("scope could not be read anew", "scope", e.name, "error", err)
+	}
+}
+
+func newScope(name string) store.Scope {
+	return store.Scope{Name: name, Sessions: protocol.SessionsMany}
+}

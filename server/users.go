@@ -1,0 +1,261 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+	"rollcall/server/passwords"
+	"rollcall/store"
+)
+
+func (s *Server) userRoutes() {
+	handle(s, protocol.UsersCreate, s.usersCreate)
+	handle(s, protocol.UsersGet, s.usersGet)
+	handle(s, protocol.UsersUpdate, s.usersUpdate)
+	handle(s, protocol.UsersDelete, s.usersDelete)
+	handle(s, protocol.UsersPresence, s.usersPresence)
+	handle(s, protocol.UsersResendConfirmation, s.usersResendConfirmation)
+	handle(s, protocol.UsersSendPasswordReset, s.usersSendPasswordReset)
+}
+
+func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreateParams) (protocol.CreateResult, error) {
+	if in.Provider != "" {
+		return protocol.CreateResult{}, errNoProvider
+	}
+	scope := c.scope.name
+	secret, err := s.secret(scope, in.Credentials)
+	if err != nil {
+		return protocol.CreateResult{}, err
+	}
+	nu := store.NewUser{
+		Scope: scope, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra, Active: true,
+	}
+	if in.Confirmation != nil {
+		// No mail can be sent yet, so the user stays pending with the outcome that says so.
+		nu.Active, nu.Confirmation = false, confirmationFailed
+	}
+	var user store.User
+	if in.IdempotencyKey != "" {
+		user, err = s.createOnce(ctx, nu, in, secret)
+	} else {
+		user, err = s.create(ctx, nu, secret)
+	}
+	if err != nil {
+		return protocol.CreateResult{}, err
+	}
+	c.client.Created(user.ID)
+	return protocol.CreateResult{UserID: user.ID, Confirmation: user.Confirmation}, nil
+}
+
+// Outcomes of a confirmation mail, as the wire has them.
+const confirmationFailed = "failed"
+
+// create hashes the password and writes the user. A name that is taken is told
+// before the hash is made, so that trying names costs the pool nothing.
+func (s *Server) create(ctx context.Context, nu store.NewUser, secret string) (store.User, error) {
+	_, err := s.store.UserByUsername(ctx, nu.Scope, nu.Username)
+	if err == nil {
+		return store.User{}, store.ErrUsernameTaken
+	}
+	if !errors.Is(err, store.ErrUserNotFound) {
+		return store.User{}, err
+	}
+	if nu.Password, err = s.hashes.Hash(ctx, passwords.Players, secret); err != nil {
+		return store.User{}, err
+	}
+	return s.store.CreateUser(ctx, nu)
+}
+
+// createOnce creates under an idempotency key: the key fixes the user's id and
+// the data, so a repeat either finds that user or makes it.
+func (s *Server) createOnce(ctx context.Context, nu store.NewUser, in *protocol.CreateParams, secret string) (store.User, error) {
+	digest, err := createDigest(in)
+	if err != nil {
+		return store.User{}, err
+	}
+	id, kept, err := s.store.Idempotent(ctx, nu.Scope, in.IdempotencyKey, uuid.New(), digest)
+	if err != nil {
+		return store.User{}, err
+	}
+	other := protocol.Errorf(protocol.StatusUserExists, "idempotency_key: used before with other data")
+	if kept != digest {
+		return store.User{}, other
+	}
+	switch user, err := s.store.User(ctx, id); {
+	case err == nil:
+		ok, _, err := s.hashes.Verify(ctx, passwords.Players, user.Password, secret)
+		if err != nil {
+			return store.User{}, err
+		}
+		if !ok {
+			return store.User{}, other
+		}
+		return user, nil
+	case !errors.Is(err, store.ErrUserNotFound):
+		return store.User{}, err
+	}
+	nu.ID = id
+	return s.create(ctx, nu, secret)
+}
+
+// createDigest is what two creates with one idempotency key must share. The
+// password is not in it: a fast digest of it must not be stored.
+func createDigest(in *protocol.CreateParams) (string, error) {
+	data := *in
+	data.Credentials, data.IdempotencyKey = protocol.Credentials{}, ""
+	b, err := json.Marshal(data, json.Deterministic(true))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+func (s *Server) usersGet(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.User, error) {
+	u, err := s.userOf(ctx, c, in.UserID)
+	if err != nil {
+		return protocol.User{}, err
+	}
+	return s.userObject(u), nil
+}
+
+func (s *Server) usersUpdate(ctx context.Context, c *conn, in *protocol.UpdateParams) (protocol.User, error) {
+	if in.Update.Active != nil && *in.Update.Active {
+		return protocol.User{}, protocol.Errorf(protocol.StatusNotPermitted, "active: a user may set it to false only")
+	}
+	u, err := s.userOf(ctx, c, in.UserID)
+	if err != nil {
+		return protocol.User{}, err
+	}
+	if err := s.reauthenticate(ctx, c, u, in); err != nil {
+		return protocol.User{}, err
+	}
+	keep := ""
+	if self, session := c.client.Identity(); self == in.UserID {
+		keep = session
+	}
+	return s.updateUser(ctx, u, &in.Update, keep)
+}
+
+// reauthenticate asks for the current password where the scope wants it, and
+// holds it against the record wherever one is given.
+func (s *Server) reauthenticate(ctx context.Context, c *conn, u store.User, in *protocol.UpdateParams) error {
+	given := in.CurrentPassword != "" || in.CurrentPasswordHash != ""
+	if !given {
+		scope := c.scope.load()
+		asked := scope != nil && scope.Options.Reauth != nil && *scope.Options.Reauth
+		if asked && (in.Update.Credentials.Given() || !in.Update.Email.IsZero()) {
+			return protocol.Errorf(protocol.StatusMissing, "current_password: this scope asks for it in changes of password and email")
+		}
+		return nil
+	}
+	secret, err := s.secretOf(u.Scope, in.CurrentPassword, in.CurrentPasswordHash, "current_password")
+	if err != nil {
+		return err
+	}
+	ok, _, err := s.hashes.Verify(ctx, passwords.Players, u.Password, secret)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &protocol.Error{Status: protocol.StatusPasswordInvalid}
+	}
+	return nil
+}
+
+// updateUser writes an update, a client's or an admin's. A new password ends the
+// user's sessions but for keep.
+func (s *Server) updateUser(ctx context.Context, u store.User, in *protocol.UserUpdate, keep string) (protocol.User, error) {
+	var up store.UserUpdate
+	if in.Username != "" {
+		up.Username = &in.Username
+	}
+	up.Email, up.Group = clearable(in.Email), clearable(in.Group)
+	up.Extra, up.Active = in.Extra, in.Active
+	if in.Active != nil && *in.Active && u.Confirmation != "" {
+		confirmed := "" // an admin who activates a pending user vouches for the address
+		up.Confirmation = &confirmed
+	}
+	if in.Credentials.Given() {
+		secret, err := s.secret(u.Scope, in.Credentials)
+		if err != nil {
+			return protocol.User{}, err
+		}
+		if up.Password, err = s.hashes.Hash(ctx, passwords.Players, secret); err != nil {
+			return protocol.User{}, err
+		}
+		up.KeepSession = keep
+	}
+	updated, err := s.store.UpdateUser(ctx, u.ID, up)
+	if err != nil {
+		return protocol.User{}, err
+	}
+	return s.userObject(updated), nil
+}
+
+// clearable turns the wire's three states into the store's: nil leaves alone, ""
+// clears.
+func clearable(c protocol.Clearable) *string {
+	if c.IsZero() {
+		return nil
+	}
+	v, _ := c.Value()
+	return &v
+}
+
+func (s *Server) usersDelete(ctx context.Context, c *conn, in *protocol.UserRef) (int, error) {
+	if _, err := s.userOf(ctx, c, in.UserID); err != nil {
+		if errors.Is(err, store.ErrUserNotFound) {
+			return 0, nil
+		}
+		return 0, err
+	}
+	removed := 0
+	err := c.client.While(in.UserID, func() error {
+		ok, err := s.store.DeleteUser(ctx, in.UserID)
+		if ok {
+			removed = 1
+		}
+		return err
+	})
+	return removed, err
+}
+
+// usersPresence tells who of some users is online. Users of other scopes are as
+// unknown ones: offline.
+func (s *Server) usersPresence(ctx context.Context, c *conn, in *protocol.PresenceParams) (map[string]string, error) {
+	presence := make(map[string]string, len(in.UserIDs))
+	for _, id := range in.UserIDs {
+		presence[id.String()] = protocol.Offline
+		if !s.node.Online(id) {
+			continue
+		}
+		switch _, err := s.userOf(ctx, c, id); {
+		case err == nil:
+			presence[id.String()] = protocol.Online
+		case !errors.Is(err, store.ErrUserNotFound):
+			return nil, err
+		}
+	}
+	return presence, nil
+}
+
+// errNoMail answers what would send mail on a server that has none configured.
+var errNoMail = &protocol.Error{Status: protocol.StatusEmailNotConfigured}
+
+func (s *Server) usersResendConfirmation(ctx context.Context, c *conn, in *protocol.UserRef) (uuid.UUID, error) {
+	if _, err := s.userOf(ctx, c, in.UserID); err != nil {
+		return uuid.Nil, err
+	}
+	return uuid.Nil, errNoMail
+}
+
+func (s *Server) usersSendPasswordReset(context.Context, *conn, *protocol.PasswordResetParams) (bool, error) {
+	return false, errNoMail
+}

@@ -1,0 +1,215 @@
+package sessions
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+)
+
+// The registry is sharded by user, so that a storm of logins doesn't wait for
+// one lock. A power of two.
+const shardCount = 64
+
+// registry indexes the node's connections, and who is logged in on them.
+type registry struct {
+	conns    [shardCount]connShard
+	bindings [shardCount]bindingShard
+	nConns   atomic.Int64
+	nHeld    atomic.Int64
+}
+
+type connShard struct {
+	mu sync.Mutex
+	m  map[uint64]*Client
+}
+
+type bindingShard struct {
+	mu sync.Mutex
+	m  map[uuid.UUID]*binding // the first of a list, by next
+}
+
+// A binding says that a connection is logged in as a user, or is about to be.
+// It is entered before the store is asked, so that a signal which ends the
+// session cannot slip through between the store's answer and the entry.
+type binding struct {
+	client *Client
+	user   uuid.UUID
+
+	// guarded by the shard's mu
+	session string   // "" while the store has not answered
+	endings []ending // what was signalled meanwhile
+	next    *binding
+	in      bool // entered
+	held    bool // counted as a session
+}
+
+// An ending is one signal: the sessions of a user that it ends.
+type ending struct{ session, except string }
+
+func (e ending) hits(session string) bool {
+	if e.session != "" {
+		return e.session == session
+	}
+	return e.except == "" || e.except != session
+}
+
+func (r *registry) init() {
+	for i := range shardCount {
+		r.conns[i].m = make(map[uint64]*Client)
+		r.bindings[i].m = make(map[uuid.UUID]*binding)
+	}
+}
+
+func (r *registry) shard(user uuid.UUID) *bindingShard { return &r.bindings[user[15]%shardCount] }
+
+func (r *registry) addConn(c *Client) {
+	s := &r.conns[c.number%shardCount]
+	s.mu.Lock()
+	s.m[c.number] = c
+	s.mu.Unlock()
+	r.nConns.Add(1)
+}
+
+func (r *registry) removeConn(c *Client) {
+	s := &r.conns[c.number%shardCount]
+	s.mu.Lock()
+	_, in := s.m[c.number]
+	delete(s.m, c.number)
+	s.mu.Unlock()
+	if in {
+		r.nConns.Add(-1)
+	}
+}
+
+func (r *registry) countConns() int    { return int(r.nConns.Load()) }
+func (r *registry) countBindings() int { return int(r.nHeld.Load()) }
+
+// begin enters a binding whose session is not known yet.
+func (r *registry) begin(c *Client, user uuid.UUID) *binding {
+	b := &binding{client: c, user: user, in: true}
+	s := r.shard(user)
+	s.mu.Lock()
+	b.next = s.m[user]
+	s.m[user] = b
+	s.mu.Unlock()
+	return b
+}
+
+// hold completes a binding. It reports false when the session was ended since begin.
+func (r *registry) hold(b *binding, session string) bool {
+	s := r.shard(b.user)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range b.endings {
+		if e.hits(session) {
+			return false
+		}
+	}
+	b.session, b.endings, b.held = session, nil, true
+	r.nHeld.Add(1)
+	return true
+}
+
+// drop takes a binding out. Dropping it again does nothing.
+func (r *registry) drop(b *binding) {
+	s := r.shard(b.user)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !b.in {
+		return
+	}
+	b.in = false
+	if b.held {
+		b.held = false
+		r.nHeld.Add(-1)
+	}
+	head := s.m[b.user]
+	if head == b {
+		if b.next == nil {
+			delete(s.m, b.user)
+		} else {
+			s.m[b.user] = b.next
+		}
+		return
+	}
+	for p := head; p != nil; p = p.next {
+		if p.next == b {
+			p.next = b.next
+			return
+		}
+	}
+}
+
+// bound reports whether a user is logged in here.
+func (r *registry) bound(user uuid.UUID) bool {
+	s := r.shard(user)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for b := s.m[user]; b != nil; b = b.next {
+		if b.held {
+			return true
+		}
+	}
+	return false
+}
+
+// end closes the connections of a user's sessions: of one, or of all but one.
+func (r *registry) end(user uuid.UUID, session, except string, code protocol.CloseCode, reason string) {
+	e := ending{session, except}
+	r.close(user, func(b *binding) bool {
+		if b.session == "" {
+			b.endings = append(b.endings, e)
+			return false
+		}
+		return e.hits(b.session)
+	}, code, reason)
+}
+
+// endMissing closes the connections of a user whose sessions are not among alive.
+func (r *registry) endMissing(user uuid.UUID, alive map[string]bool) {
+	r.close(user, func(b *binding) bool { return b.session != "" && !alive[b.session] },
+		protocol.CloseSessionEnded, "")
+}
+
+// replace closes one connection, if it still is logged in by that session.
+func (r *registry) replace(user uuid.UUID, session, conn string) {
+	r.close(user, func(b *binding) bool { return b.session == session && b.client.conn() == conn },
+		protocol.CloseReplaced, "")
+}
+
+// close makes the connections of those of a user's bindings that are chosen
+// anonymous, so that nothing more is permitted on them, and closes them. The
+// choice is made under the shard's lock, the rest after it.
+func (r *registry) close(user uuid.UUID, chosen func(*binding) bool, code protocol.CloseCode, reason string) {
+	s := r.shard(user)
+	var ended []*binding
+	s.mu.Lock()
+	for b := s.m[user]; b != nil; b = b.next {
+		if chosen(b) {
+			ended = append(ended, b)
+		}
+	}
+	s.mu.Unlock()
+	for _, b := range ended {
+		if b.client.revoke(b) {
+			b.client.peer.Close(code, reason)
+		}
+	}
+}
+
+// users returns everybody who is logged in here.
+func (r *registry) users() []uuid.UUID {
+	var all []uuid.UUID
+	for i := range r.bindings {
+		s := &r.bindings[i]
+		s.mu.Lock()
+		for user := range s.m {
+			all = append(all, user)
+		}
+		s.mu.Unlock()
+	}
+	return all
+}

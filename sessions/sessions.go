@@ -1,0 +1,232 @@
+// Package sessions knows who is connected to this node: the live connections,
+// what each is logged in as and what it created, and it makes a session that
+// ended anywhere end here too.
+//
+// It stands between the server, which owns sockets and handlers, and the store,
+// which owns what is durable. It never writes to a socket: it asks a connection
+// to close itself, through [Peer].
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+	"rollcall/store"
+)
+
+// Store is what this package needs of the store.
+type Store interface {
+	Login(ctx context.Context, id uuid.UUID, at store.ConnRef, ifPassword []byte) (store.User, store.Session, error)
+	Resume(ctx context.Context, token string, at store.ConnRef) (store.User, store.Session, store.ConnRef, error)
+	EndSession(ctx context.Context, user uuid.UUID, sessionID string) (bool, error)
+	EndSessions(ctx context.Context, user uuid.UUID, keep string, code protocol.CloseCode, reason string) (int, error)
+	Sessions(ctx context.Context, user uuid.UUID) ([]store.Session, error)
+	Signal(ctx context.Context, sig store.Signal) error
+	Signals(ctx context.Context, fn func(store.Signal)) error
+}
+
+// A Peer is a connection as this package sees it.
+type Peer interface {
+	// Close closes the connection with a code, after what is waiting to be sent.
+	// It must not block.
+	Close(code protocol.CloseCode, reason string)
+}
+
+// Node is this process's part of the sessions. All methods may be called concurrently.
+type Node struct {
+	name  string
+	store Store
+	log   *slog.Logger
+
+	registry registry
+	lastConn atomic.Uint64
+
+	// onScope is called when the definition of a scope has changed somewhere.
+	onScope func(name string)
+}
+
+// New returns a node. onScope is called, from [Node.Run], with the name of each
+// scope whose definition changed on any node, and with "" when any may have.
+func New(name string, st Store, log *slog.Logger, onScope func(name string)) *Node {
+	n := &Node{name: name, store: st, log: log, onScope: onScope}
+	n.registry.init()
+	return n
+}
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.name }
+
+// Connections and Sessions count the node's live connections, and those of them
+// that are logged in.
+func (n *Node) Connections() int { return n.registry.countConns() }
+func (n *Node) Sessions() int    { return n.registry.countBindings() }
+
+// Connect enters a connection and returns its login state.
+func (n *Node) Connect(p Peer) *Client {
+	c := &Client{node: n, peer: p, number: n.lastConn.Add(1)}
+	n.registry.addConn(c)
+	return c
+}
+
+// Online reports whether a user is logged in on this node.
+func (n *Node) Online(user uuid.UUID) bool { return n.registry.bound(user) }
+
+// Run carries out what other nodes, and this one, signal. It returns when ctx
+// ends; a store that is away is waited for.
+func (n *Node) Run(ctx context.Context) {
+	for {
+		err := n.store.Signals(ctx, func(sig store.Signal) { n.apply(ctx, sig) })
+		if ctx.Err() != nil {
+			return
+		}
+		n.log.Warn("signals interrupted", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (n *Node) apply(ctx context.Context, sig store.Signal) {
+	switch sig.Kind {
+	case store.SignalEnd:
+		code := protocol.CloseCode(sig.Code)
+		if code == 0 {
+			code = protocol.CloseSessionEnded
+		}
+		n.registry.end(sig.User, sig.Session, sig.Except, code, sig.Reason)
+	case store.SignalReplace:
+		n.registry.replace(sig.User, sig.Session, sig.Conn)
+	case store.SignalScope:
+		n.onScope(sig.Scope)
+	case store.SignalResync:
+		n.onScope("")
+		n.resync(ctx)
+	}
+}
+
+// resync closes every connection whose session is gone, after signals may have
+// been missed.
+func (n *Node) resync(ctx context.Context) {
+	for _, user := range n.registry.users() {
+		alive, err := n.store.Sessions(ctx, user)
+		if err != nil {
+			n.log.Warn("resync of a user's sessions failed", "error", err)
+			continue
+		}
+		ids := make(map[string]bool, len(alive))
+		for _, s := range alive {
+			ids[s.ID] = true
+		}
+		n.registry.endMissing(user, ids)
+	}
+}
+
+// ErrSessionInvalid means that a session doesn't hold: the token is unknown,
+// expired or of another scope, or the session was ended while it was resumed.
+var ErrSessionInvalid = store.ErrSessionInvalid
+
+// Login logs the connection in as a user whose password was held against
+// ifPassword. What the connection was logged in as before is replaced; that
+// session's token stays good.
+func (c *Client) Login(ctx context.Context, user uuid.UUID, ifPassword []byte) (store.User, store.Session, error) {
+	b := c.node.registry.begin(c, user)
+	u, s, err := c.node.store.Login(ctx, user, c.ref(), ifPassword)
+	if err != nil {
+		c.node.registry.drop(b)
+		return u, s, err
+	}
+	if !c.hold(b, s.ID) {
+		return u, s, ErrSessionInvalid
+	}
+	return u, s, nil
+}
+
+// Resume continues a session on this connection, for users of the scope only.
+// The connection that held the session before is closed with 4501, on whichever
+// node it is.
+func (c *Client) Resume(ctx context.Context, scope, token string) (store.User, store.Session, error) {
+	user, id, ok := store.SessionID(token)
+	if !ok {
+		return store.User{}, store.Session{}, ErrSessionInvalid
+	}
+	b := c.node.registry.begin(c, user)
+	u, s, former, err := c.node.store.Resume(ctx, token, c.ref())
+	if err == nil && u.Scope != scope {
+		err = ErrSessionInvalid
+	}
+	if err != nil {
+		c.node.registry.drop(b)
+		return u, s, err
+	}
+	if !c.hold(b, id) {
+		return u, s, ErrSessionInvalid
+	}
+	c.replaceFormer(ctx, user, id, former)
+	return u, s, nil
+}
+
+func (c *Client) replaceFormer(ctx context.Context, user uuid.UUID, session string, former store.ConnRef) {
+	switch {
+	case former == store.ConnRef{} || former == c.ref():
+	case former.Node == c.node.name:
+		c.node.registry.replace(user, session, former.Conn)
+	default:
+		err := c.node.store.Signal(ctx, store.Signal{
+			Kind: store.SignalReplace, User: user, Session: session, Conn: former.Conn,
+		})
+		if err != nil { // the older connection is left over; it can do no more than this one
+			c.node.log.Warn("older connection of a session could not be told", "error", err)
+		}
+	}
+}
+
+// Logout ends the connection's session, or all of the user's. The connection
+// stays and is anonymous. On an error it is still logged in.
+func (c *Client) Logout(ctx context.Context, all bool) error {
+	b := c.detach()
+	if b == nil {
+		return ErrSessionInvalid
+	}
+	var err error
+	if all {
+		_, err = c.node.store.EndSessions(ctx, b.user, "", protocol.CloseSessionEnded, "logged out")
+	} else {
+		_, err = c.node.store.EndSession(ctx, b.user, b.session)
+	}
+	if err != nil && !errors.Is(err, store.ErrUserNotFound) {
+		c.reattach(b)
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// While runs a deletion of a user without closing this connection if it is that
+// user's own: if do succeeds the connection is anonymous, if not it is as before.
+func (c *Client) While(user uuid.UUID, do func() error) error {
+	var b *binding
+	if id, _ := c.Identity(); id == user {
+		b = c.detach()
+	}
+	err := do()
+	if err != nil && b != nil {
+		c.reattach(b)
+	}
+	return err
+}
+
+// ref names the connection in the store.
+func (c *Client) ref() store.ConnRef {
+	return store.ConnRef{Node: c.node.name, Conn: c.conn()}
+}
+
+func (c *Client) conn() string { return strconv.FormatUint(c.number, 36) }
