@@ -1,0 +1,337 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"rollcall/protocol"
+)
+
+// A user is a hash with short fields, so that Redis keeps a small one in its
+// compact form (at most 128 fields, none above 64 bytes):
+//
+//	sc  scope                      a   "1" active, "0" not
+//	u   username as typed          cf  confirmation, absent when ""
+//	uk  its key, when it differs   p   password record
+//	e   email as typed             ca  created_at, ms
+//	ek  its key, when it differs   ua  updated_at, ms
+//	g   group                      ll  last_login_at, ms
+//	x:<key>  one value of extra    lc  logins
+//
+// An extra value has protocol.Value's stored form. A field that is not known
+// here is left alone, for newer versions beside this one.
+const (
+	fieldScope        = "sc"
+	fieldUsername     = "u"
+	fieldUsernameKey  = "uk"
+	fieldEmail        = "e"
+	fieldEmailKey     = "ek"
+	fieldGroup        = "g"
+	fieldActive       = "a"
+	fieldConfirmation = "cf"
+	fieldPassword     = "p"
+	fieldCreatedAt    = "ca"
+	fieldUpdatedAt    = "ua"
+	fieldLastLogin    = "ll"
+	fieldLogins       = "lc"
+	extraPrefix       = "x:"
+)
+
+// fields returns the hash of a new user as field, value, … without its times.
+func (n *NewUser) fields() []any {
+	f := make([]any, 0, 20+2*len(n.Extra))
+	put := func(field, value string) {
+		if value != "" {
+			f = append(f, field, value)
+		}
+	}
+	put(fieldScope, n.Scope)
+	put(fieldUsername, n.Username)
+	if key := protocol.UsernameKey(n.Username); key != n.Username {
+		put(fieldUsernameKey, key)
+	}
+	put(fieldEmail, n.Email)
+	if key := protocol.EmailKey(n.Email); key != n.Email {
+		put(fieldEmailKey, key)
+	}
+	put(fieldGroup, n.Group)
+	put(fieldActive, flag(n.Active))
+	put(fieldConfirmation, n.Confirmation)
+	put(fieldPassword, string(n.Password))
+	for key, v := range n.Extra {
+		if !v.IsNull() {
+			f = append(f, extraPrefix+key, string(v.AppendStored(nil)))
+		}
+	}
+	return f
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// errBadUser: a stored user cannot be understood. It never quotes the user.
+var errBadUser = errors.New("stored user is malformed")
+
+// set takes one field of a user's hash.
+func (u *User) set(field, value string) (err error) {
+	switch field {
+	case fieldScope:
+		u.Scope = value
+	case fieldUsername:
+		u.Username = value
+	case fieldUsernameKey, fieldEmailKey:
+	case fieldEmail:
+		u.Email = value
+	case fieldGroup:
+		u.Group = value
+	case fieldActive:
+		u.Active = value == "1"
+	case fieldConfirmation:
+		u.Confirmation = value
+	case fieldPassword:
+		u.Password = []byte(value)
+	case fieldCreatedAt:
+		u.CreatedAt, err = parseMillis(value)
+	case fieldUpdatedAt:
+		u.UpdatedAt, err = parseMillis(value)
+	case fieldLastLogin:
+		u.LastLoginAt, err = parseMillis(value)
+	case fieldLogins:
+		u.Logins, err = strconv.ParseInt(value, 10, 64)
+	default:
+		key, ok := strings.CutPrefix(field, extraPrefix)
+		if !ok {
+			return nil
+		}
+		var v protocol.Value
+		if v, err = protocol.ParseStored(value); err == nil {
+			if u.Extra == nil {
+				u.Extra = make(protocol.Extra)
+			}
+			u.Extra[key] = v
+		}
+	}
+	if err != nil {
+		return errBadUser
+	}
+	return nil
+}
+
+// check says whether u, with all its fields set, is a user: no fields at all
+// means that there is none.
+func (u *User) check(fields int) error {
+	switch {
+	case fields == 0:
+		return ErrUserNotFound
+	case u.Scope == "" || u.Username == "" || u.CreatedAt.IsZero():
+		return errBadUser
+	}
+	return nil
+}
+
+// decodeUser makes a user of the reply to HGETALL within a script.
+func decodeUser(id uuid.UUID, reply any) (User, error) {
+	u := User{ID: id}
+	flat, ok := reply.([]any)
+	if !ok || len(flat)%2 != 0 {
+		return User{}, errBadUser
+	}
+	for i := 0; i < len(flat); i += 2 {
+		field, ok1 := flat[i].(string)
+		value, ok2 := flat[i+1].(string)
+		if !ok1 || !ok2 {
+			return User{}, errBadUser
+		}
+		if err := u.set(field, value); err != nil {
+			return User{}, err
+		}
+	}
+	if err := u.check(len(flat)); err != nil {
+		return User{}, err
+	}
+	return u, nil
+}
+
+// readUsers reads many users in one go; the results are in the order of ids.
+func (s *Store) readUsers(ctx context.Context, ids []uuid.UUID) ([]User, []error, error) {
+	cmds := make([]redis.Cmder, len(ids))
+	for i, id := range ids {
+		cmds[i] = readUserCmd(ctx, id)
+	}
+	if err := s.doAll(ctx, cmds...); err != nil {
+		return nil, nil, err
+	}
+	users, errs := make([]User, len(ids)), make([]error, len(ids))
+	for i, id := range ids {
+		users[i], errs[i] = s.decodeRaw(ctx, id, cmds[i].(*redis.RawCmd).Val())
+	}
+	return users, errs, nil
+}
+
+// readUserCmd asks for a user in the unparsed form, which costs a third of the
+// allocations of a parsed reply; users are what is read most.
+func readUserCmd(ctx context.Context, id uuid.UUID) *redis.RawCmd {
+	return redis.NewRawCmd(ctx, "hgetall", partitionOf(id).user(id))
+}
+
+// decodeRaw makes a user of the unparsed reply. The client does not look into
+// such replies, so it has not followed a redirection either: an error is asked
+// for again in the parsed form.
+func (s *Store) decodeRaw(ctx context.Context, id uuid.UUID, raw []byte) (User, error) {
+	if len(raw) > 0 && raw[0] == '-' {
+		cmd := redis.NewSliceCmd(ctx, "hgetall", partitionOf(id).user(id))
+		if err := s.do(ctx, cmd); err != nil {
+			return User{}, err
+		}
+		return decodeUser(id, cmd.Val())
+	}
+	return decodeRawUser(id, raw)
+}
+
+// decodeRawUser reads an array of bulk strings as RESP2 has it:
+// "*2\r\n$1\r\nu\r\n$4\r\ntiny\r\n". All strings of the user share one copy.
+func decodeRawUser(id uuid.UUID, raw []byte) (User, error) {
+	u := User{ID: id}
+	text := string(raw)
+	n, text, ok := cutLength(text, '*')
+	if !ok || n%2 != 0 {
+		return User{}, errBadUser
+	}
+	for range n / 2 {
+		var field, value string
+		if field, text, ok = cutBulk(text); !ok {
+			return User{}, errBadUser
+		}
+		if value, text, ok = cutBulk(text); !ok {
+			return User{}, errBadUser
+		}
+		if err := u.set(field, value); err != nil {
+			return User{}, err
+		}
+	}
+	if text != "" {
+		return User{}, errBadUser
+	}
+	if err := u.check(n); err != nil {
+		return User{}, err
+	}
+	return u, nil
+}
+
+// cutLength takes a line off the beginning of s: kind, then a length.
+func cutLength(s string, kind byte) (n int, rest string, ok bool) {
+	if len(s) == 0 || s[0] != kind {
+		return 0, "", false
+	}
+	i := 1
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9' && i < 10; i++ {
+		n = n*10 + int(s[i]-'0')
+	}
+	if i == 1 || !strings.HasPrefix(s[i:], "\r\n") {
+		return 0, "", false
+	}
+	return n, s[i+2:], true
+}
+
+func cutBulk(s string) (text, rest string, ok bool) {
+	n, s, ok := cutLength(s, '$')
+	if !ok || len(s) < n+2 || s[n:n+2] != "\r\n" {
+		return "", "", false
+	}
+	return s[:n], s[n+2:], true
+}
+
+func parseMillis(s string) (time.Time, error) {
+	ms, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return millis(ms), nil
+}
+
+func millis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// randomID returns a name that nothing else has: base64url of 128 random bits.
+func randomID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// A reply is what a script returned: always an array, its first element a
+// number that says how the script ended.
+type reply []any
+
+// runReply executes a script that returns such an array.
+func (s *Store) runReply(ctx context.Context, sc *script, keys []string, args ...any) (reply, error) {
+	v, err := s.run(ctx, sc, keys, args...)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := v.([]any)
+	if !ok || len(r) == 0 {
+		return nil, fmt.Errorf("script %s: unexpected reply", sc.name)
+	}
+	return r, nil
+}
+
+// int and text return an element; what is not there, or of another type, is zero.
+func (r reply) int(i int) int64 {
+	if i < len(r) {
+		if n, ok := r[i].(int64); ok {
+			return n
+		}
+	}
+	return 0
+}
+
+func (r reply) text(i int) string {
+	if i < len(r) {
+		if s, ok := r[i].(string); ok {
+			return s
+		}
+	}
+	return ""
+}
+
+func (r reply) at(i int) any {
+	if i < len(r) {
+		return r[i]
+	}
+	return nil
+}
+
+// texts returns an element that is an array of strings.
+func (r reply) texts(i int) []string {
+	list, _ := r.at(i).([]any)
+	texts := make([]string, 0, len(list))
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
+// ifPassword is how scripts take a condition on the password record: "" for
+// none, else "=" and the record.
+func ifPassword(record []byte) string {
+	if record == nil {
+		return ""
+	}
+	return "=" + string(bytes.Clone(record))
+}

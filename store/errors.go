@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// What the methods of a [Store] fail with. Test with errors.Is: they come
+// wrapped in what was being done.
+var (
+	// ErrUnavailable: the storage did not answer, or refused for a reason of
+	// its own. A write may or may not have happened. The same call may succeed
+	// later.
+	ErrUnavailable = errors.New("storage unavailable")
+
+	ErrUserNotFound  = errors.New("user not found")
+	ErrUsernameTaken = errors.New("username taken")
+	ErrEmailTaken    = errors.New("email taken")
+
+	// ErrSessionInvalid: the token of a user's or an admin's session is
+	// malformed, unknown, expired or was ended.
+	ErrSessionInvalid = errors.New("session invalid")
+
+	// ErrExtraBounds: the extra values would exceed their number or size after
+	// the merge.
+	ErrExtraBounds = errors.New("extra values out of bounds")
+
+	// ErrBadCursor: the cursor of a listing is none that this store made.
+	ErrBadCursor = errors.New("malformed cursor")
+
+	ErrScopeExists   = errors.New("scope exists")
+	ErrScopeNotFound = errors.New("scope not found")
+	ErrScopeNotEmpty = errors.New("scope has users")
+
+	ErrAdminExists   = errors.New("admin exists")
+	ErrAdminNotFound = errors.New("admin not found")
+
+	// ErrConflict: what the caller had seen is no longer so, or concurrent
+	// changes kept getting in the way until the retry budget was used up.
+	ErrConflict = errors.New("conflicting change")
+
+	// ErrDataFileInUse: another process has the data file open.
+	ErrDataFileInUse = errors.New("data file in use by another process")
+
+	// ErrDataFileCorrupt: the data file is not a snapshot of this program, or a
+	// damaged one. It is left as it is.
+	ErrDataFileCorrupt = errors.New("not a usable snapshot")
+)
+
+var (
+	errGone   = fmt.Errorf("%w: no answer at the last try", ErrUnavailable)
+	errClosed = fmt.Errorf("%w: store closed", ErrUnavailable)
+)
+
+// refusals are the codes with which a server says that it cannot serve now,
+// whatever the command. The first word of an error reply is its code.
+var refusals = map[string]bool{
+	"LOADING":     true, // reading its data at start
+	"READONLY":    true, // a replica: a failover is under way
+	"CLUSTERDOWN": true, // slots without a master
+	"MASTERDOWN":  true,
+	"TRYAGAIN":    true, // slot being moved
+	"MOVED":       true, // more redirections than the client follows
+	"ASK":         true,
+	"MISCONF":     true, // cannot persist, the disk is full
+	"OOM":         true, // maxmemory reached
+	"NOREPLICAS":  true, // min-replicas-to-write
+	"BUSY":        true, // a script runs too long
+	"NOAUTH":      true,
+	"WRONGPASS":   true,
+}
+
+const maxClientsReply = "ERR max number of clients reached"
+
+// classify turns an error of the client into what callers are told: redis.Nil,
+// a caller's cancellation and the command's own mistake stay what they are;
+// everything that says "not now" is ErrUnavailable.
+func classify(err error) error {
+	if err == nil || err == redis.Nil {
+		return err
+	}
+	var reply redis.Error
+	switch {
+	case errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &reply):
+		if refused(reply.Error()) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+func refused(reply string) bool {
+	code, _, _ := strings.Cut(reply, " ")
+	return refusals[code] || strings.HasPrefix(reply, maxClientsReply)
+}
+
+// trips reports whether err, of a command or a batch, says that the server as a
+// whole cannot be used, so that asking it further would only pile up waiters.
+// A server that refuses writes alone still serves reads, and does not trip.
+func trips(err error) bool {
+	if err == nil || err == redis.Nil {
+		return false
+	}
+	var reply redis.Error
+	if errors.As(err, &reply) {
+		code, _, _ := strings.Cut(reply.Error(), " ")
+		return code == "LOADING" || code == "CLUSTERDOWN"
+	}
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, redis.ErrClosed)
+}

@@ -1,0 +1,148 @@
+-- Changes fields of a user. A new username or email is committed only if its
+-- reservation is given and not fenced off.
+--
+-- KEYS[1]  the user
+-- KEYS[2]  his fences
+-- KEYS[3]  the op
+-- KEYS[4]  his sessions
+-- KEYS[5]  the partition's outbox
+-- KEYS[6]  the partition's names of the scope; absent when the username stays
+-- ARGV[1]  the user's id
+-- ARGV[2]  ms that the op is kept
+-- ARGV[3]  '' or '=' and the password record that must be there
+-- ARGV[4]  '1' if updated_at stays
+-- ARGV[5]  '1' if the sessions end
+-- ARGV[6]  id of the session that is kept
+-- ARGV[7]  id of the effect that says so, ARGV[8] the effect
+-- ARGV[9]  number of extra keys allowed, ARGV[10] bytes of extra allowed
+-- ARGV[11] username or '' if it stays, ARGV[12] its key
+-- ARGV[13] stamp of its reservation or '', ARGV[14] Redis key of its entry
+-- ARGV[15] email: '' it stays, 'c' it goes, 's' it is ARGV[16] with key ARGV[17]
+-- ARGV[18] stamp of its reservation or '', ARGV[19] Redis key of its entry
+-- ARGV[20…] field, value, …; an empty value removes the field
+-- returns  {1, former username key or '', former email key or '', fields}: done,
+--          also when this op did it before; a former key is one to be freed
+--          {0} no such user
+--          {2, 'name' or 'mail', stamp} that reservation is fenced off up to that stamp
+--          {3} a reservation is needed: the record changed since it was read
+--          {4} extra would be out of bounds
+--          {5} another password record is stored
+local done = redis.call('GET', KEYS[3])
+if done then
+  local name, mail = string.match(done, '^(.-)\n(.*)$')
+  return {1, name, mail, redis.call('HGETALL', KEYS[1])}
+end
+local flat = redis.call('HGETALL', KEYS[1])
+if #flat == 0 then
+  return {0}
+end
+local rec = {}
+for i = 1, #flat, 2 do
+  rec[flat[i]] = flat[i + 1]
+end
+if ARGV[3] ~= '' and ARGV[3] ~= '=' .. (rec.p or '') then
+  return {5}
+end
+
+local name = rec.uk or rec.u
+local mail = rec.ek or rec.e or ''
+local renamed = ARGV[11] ~= '' and ARGV[12] ~= name
+local moved = (ARGV[15] == 's' and ARGV[17] ~= mail) or (ARGV[15] == 'c' and mail ~= '')
+if renamed then
+  if ARGV[13] == '' then
+    return {3}
+  end
+  local fence = redis.call('HGET', KEYS[2], ARGV[14])
+  if fence and tonumber(fence) >= tonumber(ARGV[13]) then
+    return {2, 'name', tonumber(fence)}
+  end
+end
+if moved and ARGV[15] == 's' then
+  if ARGV[18] == '' then
+    return {3}
+  end
+  local fence = redis.call('HGET', KEYS[2], ARGV[19])
+  if fence and tonumber(fence) >= tonumber(ARGV[18]) then
+    return {2, 'mail', tonumber(fence)}
+  end
+end
+
+local extra = false
+for i = 20, #ARGV, 2 do
+  if string.sub(ARGV[i], 1, 2) == 'x:' then
+    extra = true
+    rec[ARGV[i]] = ARGV[i + 1]
+  end
+end
+if extra then
+  local keys, bytes = 0, 0
+  for field, value in pairs(rec) do
+    if string.sub(field, 1, 2) == 'x:' and value ~= '' then
+      local kind = string.sub(value, 1, 1)
+      keys = keys + 1
+      bytes = bytes + #field - 2
+      if kind == 't' then
+        bytes = bytes + 4
+      elseif kind == 'f' then
+        bytes = bytes + 5
+      else
+        bytes = bytes + #value - 1
+      end
+    end
+  end
+  if keys > tonumber(ARGV[9]) or bytes > tonumber(ARGV[10]) then
+    return {4}
+  end
+end
+
+local function put(field, value)
+  if value == '' then
+    redis.call('HDEL', KEYS[1], field)
+  else
+    redis.call('HSET', KEYS[1], field, value)
+  end
+end
+local function put_text(field, text, key_field, key)
+  put(field, text)
+  if key == text then
+    key = ''
+  end
+  put(key_field, key)
+end
+
+local t = redis.call('TIME')
+local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+if ARGV[11] ~= '' then
+  put_text('u', ARGV[11], 'uk', ARGV[12])
+end
+if renamed then
+  redis.call('ZREM', KEYS[6], name .. '\0' .. ARGV[1])
+  redis.call('ZADD', KEYS[6], 0, ARGV[12] .. '\0' .. ARGV[1])
+end
+if ARGV[15] == 's' then
+  put_text('e', ARGV[16], 'ek', ARGV[17])
+elseif ARGV[15] == 'c' then
+  put_text('e', '', 'ek', '')
+end
+for i = 20, #ARGV, 2 do
+  put(ARGV[i], ARGV[i + 1])
+end
+if ARGV[4] ~= '1' then
+  put('ua', now)
+end
+if ARGV[5] == '1' then
+  for _, id in ipairs(redis.call('HKEYS', KEYS[4])) do
+    if id ~= ARGV[6] then
+      redis.call('HDEL', KEYS[4], id)
+    end
+  end
+  redis.call('HSET', KEYS[5], ARGV[7], now .. ' ' .. ARGV[8])
+end
+if not renamed then
+  name = ''
+end
+if not moved then
+  mail = ''
+end
+redis.call('SET', KEYS[3], name .. '\n' .. mail, 'PX', ARGV[2])
+return {1, name, mail, redis.call('HGETALL', KEYS[1])}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+)
+
+// A User is everything that is kept about one user, apart from the sessions.
+type User struct {
+	ID       uuid.UUID
+	Scope    string
+	Username string // as typed
+	Email    string // as typed; "" for none
+	Group    string // "" for none
+	Extra    protocol.Extra
+	Active   bool
+
+	// Confirmation is the state of the email's confirmation: "" where none was
+	// asked for or it is done, "pending" or "failed".
+	Confirmation string
+
+	// Password is the server's record of the password, opaque here and of at
+	// most 64 bytes. Nil: the user has no password.
+	Password []byte
+
+	// Times have milliseconds. LastLoginAt is zero before the first login.
+	CreatedAt, UpdatedAt, LastLoginAt time.Time
+	Logins                            int64
+
+	// Providers are the names of the providers that the user can log in by, sorted.
+	Providers []string
+}
+
+// A NewUser is what CreateUser makes a user of. See [User] for the fields.
+type NewUser struct {
+	ID              uuid.UUID // zero: a random one
+	Scope, Username string
+	Email, Group    string
+	Extra           protocol.Extra
+	Active          bool
+	Confirmation    string
+	Password        []byte
+}
+
+// A UserUpdate is what UpdateUser changes. What is nil stays as it is.
+type UserUpdate struct {
+	Username *string
+	Email    *string        // "" clears it
+	Group    *string        // "" clears it
+	Extra    protocol.Extra // merged key by key; a null value removes its key
+
+	Active       *bool
+	Confirmation *string
+
+	// Password is the new record. It ends all sessions but KeepSession (a
+	// session id, or "" to keep none), unless Rehash says that the password is
+	// the same and only stored anew: then updated_at stays too. Empty but not
+	// nil: the user has no password any more.
+	Password    []byte
+	KeepSession string
+	Rehash      bool
+
+	// IfPassword, when not nil, makes the update fail with ErrConflict unless
+	// it is the record stored now.
+	IfPassword []byte
+}
+
+// A ConnRef says which connection, on which node. Both are short and without
+// spaces. The zero ConnRef is none.
+type ConnRef struct{ Node, Conn string }
+
+// A Session is a client's right to come back as the same user.
+type Session struct {
+	Token     string // the secret; only Login returns it
+	ID        string // names the session; no secret
+	User      uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	At        ConnRef // the connection that used it last
+}
+
+// A ListQuery asks for one page of a scope's users.
+type ListQuery struct {
+	Scope string
+
+	// Filter narrows the page: Username is a prefix, compared as keys; Email
+	// and Group have to be equal. Online and Banned are the caller's business.
+	Filter protocol.UserFilter
+
+	OrderBy string // protocol.OrderByUsername (also "") or protocol.OrderByCreatedAt
+	Limit   int    // users, at most; 1 to protocol.MaxListLimit, which 0 stands for
+	Cursor  string // of the page before; "" for the first
+}
+
+// A Scope is one scope's definition.
+type Scope struct {
+	Name        string
+	CreatedAt   time.Time
+	KeyHash     []byte // SHA-256 of the scope's own key; nil: the server's key holds
+	Permissions map[string]string
+	Providers   map[string]protocol.ProviderConfig
+	Sessions    string
+	Options     protocol.ScopeOptions
+}
+
+// A ScopeUpdate is what UpdateScope changes; each permission, provider and
+// option by itself. What is absent stays as it is.
+type ScopeUpdate struct {
+	KeyHash     []byte
+	ClearKey    bool                                // back to the server's key
+	Permissions map[string]string                   // "" or "self" removes one
+	Providers   map[string]*protocol.ProviderConfig // nil removes one
+	Sessions    string
+	Options     protocol.ScopeOptions
+}
+
+// An Admin is an admin's account.
+type Admin struct {
+	Name, Role string
+	Scopes     []string // none: all of them
+	Password   []byte   // the server's record, opaque here
+	CreatedAt  time.Time
+}
+
+// A SignalKind says what a Signal asks of the nodes.
+type SignalKind string
+
+// The kinds of signals.
+const (
+	SignalEnd     SignalKind = "end"     // close the connections logged in as User, of Session if given, all but those of Except
+	SignalReplace SignalKind = "replace" // close connection Conn
+	SignalScope   SignalKind = "scope"   // the definition of Scope changed
+	SignalResync  SignalKind = "resync"  // signals may have been missed: check everything
+)
+
+// A Signal is a message to all nodes. It may come more than once.
+type Signal struct {
+	Kind    SignalKind `json:"kind"`
+	User    uuid.UUID  `json:"user,omitzero"`
+	Session string     `json:"session,omitzero"` // session id
+	Except  string     `json:"except,omitzero"`  // session id that is kept
+	Scope   string     `json:"scope,omitzero"`
+	Conn    string     `json:"conn,omitzero"`
+	Code    int        `json:"code,omitzero"`
+	Reason  string     `json:"reason,omitzero"`
+}
