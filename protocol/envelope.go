@@ -91,9 +91,11 @@ func (req *Request) read(dec *jsontext.Decoder, frame []byte) error {
 			if value.Kind() != '"' {
 				return Errorf(StatusDecodeFailed, "the type is not a string")
 			}
-			text, err := jsontext.AppendUnquote(nil, value)
-			if err != nil {
-				return err
+			text := value[1 : len(value)-1]
+			if bytes.IndexByte(text, '\\') >= 0 {
+				if text, err = jsontext.AppendUnquote(nil, value); err != nil {
+					return err
+				}
 			}
 			req.Type = intern(text)
 		case "data":
@@ -127,7 +129,7 @@ func validID(v jsontext.Value) bool {
 	case '"':
 		return len(v) <= MaxIDBytes+2
 	case '0':
-		return len(v) <= MaxIDBytes && bytes.IndexAny(v, ".eE") < 0
+		return len(v) <= MaxIDBytes && !bytes.ContainsAny(v, ".eE")
 	}
 	return false
 }

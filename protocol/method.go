@@ -130,6 +130,21 @@ func (m Method[In, Out]) Decode(data []byte) (*In, error) {
 	return in, nil
 }
 
+// DecodeAny is Decode where the types are not known at compile time. It returns
+// a pointer to a value of type m.In.
+func (m *Message) DecodeAny(data []byte) (any, error) {
+	in := reflect.New(m.In)
+	if err := decodeParams(data, in.Interface()); err != nil {
+		return nil, err
+	}
+	if m.rules != nil {
+		if err := m.rules.check(in.Elem(), "", data); err != nil {
+			return nil, err
+		}
+	}
+	return in.Interface(), nil
+}
+
 // Validate holds parameters that did not come from the wire against the rules.
 func (m Method[In, Out]) Validate(in *In) error {
 	if err := m.validate(in, nil); err != nil {

@@ -11,8 +11,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 )
 
 // A rule is what the struct tag `rule` names: a test of a string, and the same
@@ -114,19 +112,19 @@ func checkTemplate(field, s string) *Error {
 
 // checkEmail accepts one bare address, user@host, of at most 254 bytes.
 func checkEmail(field, s string) *Error {
-	bad := Errorf(StatusEmailInvalid, "%s: must be one email address of at most %d bytes", field, MaxEmailBytes)
-	if len(s) > MaxEmailBytes || hasControl(s) || strings.ContainsAny(s, " <>()[],;:\\\"") {
-		return bad
-	}
-	at := strings.LastIndexByte(s, '@')
-	if at < 1 || at > 64 || at == len(s)-1 {
-		return bad
-	}
-	addr, err := mail.ParseAddress(s)
-	if err != nil || addr.Address != s || addr.Name != "" {
-		return bad
+	if !isEmail(s) {
+		return Errorf(StatusEmailInvalid, "%s: must be one email address of at most %d bytes", field, MaxEmailBytes)
 	}
 	return nil
+}
+
+func isEmail(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	if len(s) > MaxEmailBytes || at < 1 || at > 64 || at == len(s)-1 || hasControl(s) || strings.ContainsAny(s, " <>()[],;:\\\"") {
+		return false
+	}
+	addr, err := mail.ParseAddress(s)
+	return err == nil && addr.Address == s && addr.Name == ""
 }
 
 // hasControl reports whether s has a control character, or one that hides or
@@ -140,33 +138,6 @@ func hasControl(s string) bool {
 		}
 	}
 	return false
-}
-
-// UsernameKey returns what usernames are compared by: Unicode NFC, full case
-// folding, NFC again (Unicode 15, chapter 3.13, D145). Two usernames are the
-// same when their keys are.
-func UsernameKey(username string) string {
-	if isLowerASCII(username) {
-		return username
-	}
-	return norm.NFC.String(cases.Fold().String(norm.NFC.String(username)))
-}
-
-// EmailKey returns what email addresses are compared by: the address case-folded.
-func EmailKey(email string) string {
-	if isLowerASCII(email) {
-		return email
-	}
-	return cases.Fold().String(email)
-}
-
-func isLowerASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf || s[i] >= 'A' && s[i] <= 'Z' {
-			return false
-		}
-	}
-	return true
 }
 
 // Check holds a string against a named rule, for what does not come in a
@@ -194,7 +165,7 @@ type fieldRule struct {
 	nullable bool // Extra only: null removes a key
 	min, max int  // integers and lists; max 0 means unbounded
 	rule     *rule
-	nested   *structRules // of a struct, or of a slice's elements
+	nested   *structRules // of a struct, or of the elements of a slice or a map
 }
 
 // compileRules reads the tags of t once, when the tables are made.
@@ -235,6 +206,9 @@ func compileRules(t reflect.Type) *structRules {
 			}
 		}
 		elem := f.Type
+		if elem.Kind() == reflect.Map && elem.Elem().Kind() == reflect.Pointer { // values that have an address
+			elem = elem.Elem()
+		}
 		for elem.Kind() == reflect.Pointer || elem.Kind() == reflect.Slice {
 			elem = elem.Elem()
 		}
@@ -262,24 +236,34 @@ var (
 	extraType     = reflect.TypeFor[Extra]()
 )
 
-// check holds v, which was decoded from raw, against its rules. raw tells an
-// empty string from an absent one, which v cannot: it is looked at only when it
+// A source is the text that a struct was decoded from. It tells an empty string
+// from an absent one, which the struct cannot, and is looked at only when it
 // holds an empty string at all.
-func (sr *structRules) check(v reflect.Value, path string, raw jsontext.Value) *Error {
-	var present map[string]jsontext.Value
-	isPresent := func(name string) bool {
-		if !bytes.Contains(raw, []byte(`""`)) {
-			return false
-		}
-		if present == nil {
-			present = map[string]jsontext.Value{}
-			_ = json.Unmarshal(raw, &present) // raw was decoded before; it cannot fail
-		}
-		p, ok := present[name]
-		return ok && p.Kind() == '"'
+type source struct {
+	raw     jsontext.Value
+	members map[string]jsontext.Value
+}
+
+// holdsString reports whether the object has a member of this name that is a string.
+func (s *source) holdsString(name string) bool {
+	return hasEmptyString(s.raw) && s.member(name).Kind() == '"'
+}
+
+// member returns the text of a member, nil if there is none.
+func (s *source) member(name string) jsontext.Value {
+	if s.members == nil {
+		s.members = map[string]jsontext.Value{}
+		_ = json.Unmarshal(s.raw, &s.members) // it was decoded before; it cannot fail
 	}
-	for _, f := range sr.fields {
-		if err := f.check(v.FieldByIndex(f.index), path+f.name, raw, isPresent); err != nil {
+	return s.members[name]
+}
+
+// check holds v, which was decoded from raw, against its rules.
+func (sr *structRules) check(v reflect.Value, path string, raw jsontext.Value) *Error {
+	src := source{raw: raw}
+	for i := range sr.fields {
+		f := &sr.fields[i]
+		if err := f.check(v.FieldByIndex(f.index), path, &src); err != nil {
 			return err
 		}
 	}
@@ -289,51 +273,58 @@ func (sr *structRules) check(v reflect.Value, path string, raw jsontext.Value) *
 	return nil
 }
 
-func (f *fieldRule) check(v reflect.Value, field string, raw jsontext.Value, isPresent func(string) bool) *Error {
-	switch x := v.Interface().(type) {
-	case string:
-		if x == "" && !isPresent(f.name) {
+// check holds one field against its rule. It works on the field's address, which
+// costs no copy of the value.
+func (f *fieldRule) check(v reflect.Value, path string, src *source) *Error {
+	switch x := v.Addr().Interface().(type) {
+	case *string:
+		if *x == "" && !src.holdsString(f.name) {
 			if f.required {
-				return missing(field)
+				return missing(path + f.name)
 			}
 			return nil
 		}
 		if f.rule != nil {
-			return f.rule.check(field, x)
+			return f.rule.check(path+f.name, *x)
 		}
 		return nil
-	case Clearable:
+	case *Clearable:
 		if s, ok := x.Value(); ok && f.rule != nil {
-			return f.rule.check(field, s)
+			return f.rule.check(path+f.name, s)
 		}
 		return nil
-	case uuid.UUID:
-		if f.required && x == uuid.Nil {
-			return missing(field)
+	case *uuid.UUID:
+		if f.required && *x == uuid.Nil {
+			return missing(path + f.name)
 		}
 		return nil
-	case Extra:
-		return x.check(field, f.nullable)
-	case int:
-		if x == 0 {
+	case *Extra:
+		return x.check(path+f.name, f.nullable)
+	case *int:
+		if *x == 0 {
+			if f.required && src.member(f.name).Kind() != '0' {
+				return missing(path + f.name)
+			}
 			return nil
 		}
-		if x < f.min || f.max > 0 && x > f.max {
-			return Errorf(StatusOutOfBounds, "%s: must be %d to %d", field, f.min, f.max)
+		if *x < f.min || f.max > 0 && *x > f.max {
+			return Errorf(StatusOutOfBounds, "%s: must be %d to %d", path+f.name, f.min, f.max)
 		}
 		return nil
 	}
-	if f.required && v.IsZero() {
+	field := path + f.name
+	inner := src.inner(f.name) // may hold an empty string in an otherwise empty struct
+	if f.required && v.IsZero() && inner == nil {
 		return missing(field)
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() && f.nested != nil {
-			return f.nested.check(v.Elem(), field+".", member(raw, f.name))
+			return f.nested.check(v.Elem(), field+".", inner)
 		}
 	case reflect.Struct:
-		if f.nested != nil && !v.IsZero() {
-			return f.nested.check(v, field+".", member(raw, f.name))
+		if f.nested != nil && (!v.IsZero() || inner != nil) {
+			return f.nested.check(v, field+".", inner)
 		}
 	case reflect.Slice:
 		if f.max > 0 && v.Len() > f.max || v.Len() < f.min && v.Len() > 0 {
@@ -356,20 +347,30 @@ func (f *fieldRule) check(v reflect.Value, field string, raw jsontext.Value, isP
 		if f.max > 0 && v.Len() > f.max {
 			return Errorf(StatusOutOfBounds, "%s: must have at most %d entries", field, f.max)
 		}
+		for it := v.MapRange(); f.nested != nil && it.Next(); {
+			if e := it.Value(); e.Kind() == reflect.Pointer && !e.IsNil() {
+				if err := f.nested.check(e.Elem(), field+"."+it.Key().String()+".", nil); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }
 
-// member returns the raw value of one member of an object, only where it could
-// matter: where an empty string is in it.
-func member(raw jsontext.Value, name string) jsontext.Value {
-	if !bytes.Contains(raw, []byte(`""`)) {
+// inner returns the text of a member if there is an empty string in it: only
+// then does the text matter.
+func (s *source) inner(name string) jsontext.Value {
+	if !hasEmptyString(s.raw) {
 		return nil
 	}
-	var members map[string]jsontext.Value
-	_ = json.Unmarshal(raw, &members)
-	return members[name]
+	if v := s.member(name); hasEmptyString(v) {
+		return v
+	}
+	return nil
 }
+
+func hasEmptyString(raw jsontext.Value) bool { return bytes.Contains(raw, []byte(`""`)) }
 
 func missing(field string) *Error {
 	return Errorf(StatusMissing, "%s: required parameter missing", field)

@@ -13,7 +13,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // MarshalJSONTo writes the time.
 func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
-	b := append(make([]byte, 0, len(timeLayout)+2), '"')
+	b := append(enc.AvailableBuffer(), '"')
 	b = t.UTC().AppendFormat(b, timeLayout)
 	return enc.WriteValue(append(b, '"'))
 }

@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -122,7 +124,7 @@ func (v Value) MarshalJSONTo(enc *jsontext.Encoder) error {
 	case KindString:
 		return enc.WriteToken(jsontext.String(v.text))
 	case KindNumber:
-		return enc.WriteValue(jsontext.Value(v.text))
+		return enc.WriteValue(append(enc.AvailableBuffer(), v.text...))
 	case KindTrue:
 		return enc.WriteToken(jsontext.True)
 	case KindFalse:
@@ -210,4 +212,23 @@ func (e Extra) check(field string, nullable bool) *Error {
 		return Errorf(StatusOutOfBounds, "%s: at most %d bytes in all", field, MaxExtraBytes)
 	}
 	return nil
+}
+
+// MarshalJSONTo writes the data with its keys in order.
+func (e Extra) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
+		return err
+	}
+	var few [8]string // most users have few keys
+	keys := slices.AppendSeq(few[:0], maps.Keys(e))
+	slices.Sort(keys)
+	for _, k := range keys {
+		if err := enc.WriteToken(jsontext.String(k)); err != nil {
+			return err
+		}
+		if err := e[k].MarshalJSONTo(enc); err != nil {
+			return err
+		}
+	}
+	return enc.WriteToken(jsontext.EndObject)
 }

@@ -1,0 +1,55 @@
+# Everything here runs on a bare Debian machine with Go, git and make. `make`
+# alone lists the targets.
+
+# What the tests need besides Go, as command:package or command:package,package.
+# A package is installed only where its command is missing. npm fetches the
+# AsyncAPI schema that asyncapi.yaml is held against; gcc is for -race.
+DEBIAN = redis-server:redis-server npm:npm gcc:gcc,libc6-dev
+
+FUZZTIME  ?= 5s
+TIMEOUT   ?= 10m
+BENCHTIME ?= 1s
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.DEFAULT_GOAL = help
+
+.PHONY: help
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: test
+test: deps check race fuzz ## Check and test everything; installs what is missing.
+
+.PHONY: deps
+deps: ## Install the Debian packages that the tests need.
+	@.ci/install $(DEBIAN)
+
+.PHONY: check
+check: ## Check the form (gofmt), go vet and staticcheck.
+	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not in gofmt's form, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: race
+race: ## Run the tests with the race detector.
+	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME each (5s).
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks, BENCHTIME each (1s).
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./...
+
+.PHONY: build
+build: ## Build bin/rollcall.
+	go build -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/rollcall ./cmd/rollcall
+
+.PHONY: generate
+generate: ## Write the files that are generated, such as asyncapi.yaml and the README's table.
+	go generate ./...
+
+.PHONY: fmt
+fmt: ## Put the Go files into gofmt's form.
+	gofmt -w .

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"rollcall/protocol"
+	"rollcall/protocol/client"
+)
+
+// connectFlags say which server a command is about and who asks.
+type connectFlags struct {
+	Server            string        `default:"ws://127.0.0.1:7600/ws" placeholder:"URL" help:"Running server: ws://, wss://, http:// or https://."`
+	Admin             string        `default:"admin" placeholder:"NAME" help:"Admin account to log in as."`
+	AdminPassword     secret        `placeholder:"PASSWORD" help:"Its password. Others may see a command line: better the variable or a file. Asked for when absent."`
+	AdminPasswordFile string        `placeholder:"FILE" help:"File that holds the admin password."`
+	Timeout           time.Duration `default:"30s" help:"Time the whole command may take; 0 is no limit."`
+}
+
+// connect logs in as an admin. The caller calls done when finished with both
+// the connection and the context.
+func (f *connectFlags) connect(ctx context.Context, p Program, s *settings) (_ context.Context, c *client.Client, done func(), err error) {
+	password, err := s.secret("admin-password", f.AdminPassword, f.AdminPasswordFile)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if password == "" {
+		if password, err = askPassword(p, "Password of "+f.Admin+": "); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	cancel := context.CancelFunc(func() {})
+	if f.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, f.Timeout)
+	}
+	c, err = client.Dial(ctx, f.Server, client.Options{
+		Admin:       &protocol.AdminLoginParams{Name: f.Admin, Password: string(password)},
+		NoReconnect: true,
+	})
+	if err != nil {
+		cancel()
+		return nil, nil, nil, fmt.Errorf("log in to %s as %s: %w", f.Server, f.Admin, err)
+	}
+	return ctx, c, func() { c.Close(); cancel() }, nil
+}
+
+// askPassword reads a password from a terminal, without echo, or else one line
+// from standard input.
+func askPassword(p Program, prompt string) (secret, error) {
+	if file, ok := p.Stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		fmt.Fprint(p.Stderr, prompt)
+		line, err := term.ReadPassword(int(file.Fd()))
+		fmt.Fprintln(p.Stderr)
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		return nonEmpty(string(line))
+	}
+	line, err := bufio.NewReader(p.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return nonEmpty(strings.TrimRight(line, "\r\n"))
+}
+
+func nonEmpty(password string) (secret, error) {
+	if password == "" {
+		return "", usagef("no password: set %s or %s, or give it on standard input",
+			envName("admin-password"), envName("admin-password-file"))
+	}
+	return secret(password), nil
+}
+
+// readSecretFile reads a secret from a file, or from standard input where the
+// name is "-". Line ends at its end don't belong to it.
+func readSecretFile(p Program, name string) (string, error) {
+	var data []byte
+	var err error
+	if name == "-" {
+		data, err = io.ReadAll(p.Stdin)
+	} else {
+		data, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return "", usagef("read password: %w", err)
+	}
+	text := strings.TrimRight(string(data), "\r\n")
+	if text == "" {
+		return "", usagef("read password: %s is empty", name)
+	}
+	return text, nil
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"rollcall/protocol"
+	"rollcall/server"
+	"rollcall/server/passwords"
+	"rollcall/store"
+)
+
+// serveCommand runs a server. Its flags are the settings of the README's table,
+// which a test compares with them.
+type serveCommand struct {
+	Listen    string `default:"127.0.0.1:7600" placeholder:"ADDR" help:"Address to listen on, host:port."`
+	OpsListen string `placeholder:"ADDR" help:"Address for /metrics, /healthz and /readyz. Without it /metrics is on the main address, for loopback peers only."`
+
+	Redis     secret `placeholder:"URL" help:"Storage: redis://, rediss://, redis+sentinel:// or redis+cluster://. Without it the embedded store is used."`
+	RedisFile string `placeholder:"FILE" help:"File that holds the storage URL."`
+	Data      string `placeholder:"FILE" help:"Snapshot file of the embedded store. Without it nothing outlives the process."`
+
+	Key               secret   `help:"Server key that clients show in core.init. Generated and printed at the first start when absent."`
+	KeyFile           string   `placeholder:"FILE" help:"File that holds the server key."`
+	AdminPassword     secret   `placeholder:"PASSWORD" help:"Password of the account admin, where that account does not exist yet. Generated and printed at the first start when absent."`
+	AdminPasswordFile string   `placeholder:"FILE" help:"File that holds the admin password."`
+	Scope             []string `sep:"none" placeholder:"NAME" help:"Scope that must exist; created if need be. May be repeated."`
+	AutoScopes        *bool    `negatable:"" help:"Create a scope when a client names it. By default with the embedded store only."`
+
+	RequirePasswordHash bool     `help:"Refuse passwords in the clear (801)."`
+	Origin              []string `sep:"none" placeholder:"PATTERN" help:"Host whose web pages may connect, besides the server's own; * stands for any part. May be repeated."`
+
+	TLSCert     string   `name:"tls-cert" placeholder:"FILE" help:"PEM file with the certificate chain. With it the main address speaks TLS 1.2 or later."`
+	TLSKey      string   `name:"tls-key" placeholder:"FILE" help:"PEM file with the certificate's private key."`
+	Autocert    []string `sep:"none" placeholder:"DOMAIN" help:"Domain to fetch a certificate for by ACME. May be repeated."`
+	AutocertDir string   `placeholder:"DIR" help:"Folder where those certificates are kept."`
+
+	HashMemory  uint32 `default:"19456" placeholder:"KIB" help:"Memory of one password hash (Argon2id), in KiB."`
+	HashTime    uint32 `default:"2" placeholder:"N" help:"Passes of one password hash."`
+	HashThreads uint8  `default:"1" placeholder:"N" help:"Lanes of one password hash."`
+	HashWorkers int    `default:"0" placeholder:"N" help:"Password hashes made at once; 0 is the number of CPUs."`
+	HashQueue   int    `default:"256" placeholder:"N" help:"Password hashes that may wait; more are answered 809."`
+
+	MaxConnections int           `default:"0" placeholder:"N" help:"Open connections; more get HTTP 503. 0 is the limit of open files less 200."`
+	MaxInFlight    int           `default:"64" placeholder:"N" help:"Requests of one connection being worked on; more are answered 807."`
+	MaxOutbound    int           `default:"1048576" placeholder:"BYTES" help:"Bytes that may wait to be written to one connection."`
+	PingInterval   time.Duration `default:"25s" help:"Time between pings of an idle connection; it is dropped after three without a sign of life."`
+	InitTimeout    time.Duration `default:"10s" help:"Time a connection has for its first message."`
+	RequestTimeout time.Duration `default:"10s" help:"Time the work on one request may take."`
+	WriteTimeout   time.Duration `default:"10s" help:"Time one write to a connection may take."`
+	DrainTimeout   time.Duration `default:"15s" help:"Time over which connections are closed when the server ends."`
+
+	SessionTTL      time.Duration `name:"session-ttl" default:"720h" help:"How long a session token is good after its last use."`
+	AdminSessionTTL time.Duration `name:"admin-session-ttl" default:"12h" help:"How long an admin's token is good."`
+
+	Node      string `placeholder:"NAME" help:"Name of this process among others on the same storage. Random when absent."`
+	LogFormat string `default:"text" enum:"text,json" help:"Form of the log on stderr: text or json."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
+
+	PrintConfig bool `cli:"only" help:"Print the effective configuration as YAML, secrets masked, with where each value came from, and end."`
+}
+
+// Run serves until ctx ends, then drains.
+func (c *serveCommand) Run(ctx context.Context, p Program, s *settings, parsed *kong.Context) error {
+	if err := c.complete(s); err != nil {
+		return err
+	}
+	if c.PrintConfig {
+		return printConfig(p.Stdout, parsed.Selected(), s)
+	}
+	log := c.logger(p)
+	if _, set := p.Env("GOMAXPROCS"); !set {
+		defer makeRoomForHashes(c.HashWorkers)()
+	}
+
+	st, err := store.Open(ctx, store.Config{
+		URL:        string(c.Redis),
+		DataFile:   c.Data,
+		SessionTTL: c.SessionTTL,
+		Logger:     log,
+	})
+	if err != nil {
+		return err
+	}
+	err = c.serve(ctx, p, st, log)
+	if closeErr := st.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("close store: %w", closeErr)
+	}
+	return err
+}
+
+func (c *serveCommand) serve(ctx context.Context, p Program, st *store.Store, log *slog.Logger) error {
+	if st.Embedded() {
+		c.tellAboutEmbedded(log)
+	}
+	srv, err := server.New(c.config(log), st)
+	if err != nil {
+		return err
+	}
+	generated, err := srv.Bootstrap(ctx, server.BootstrapOptions{
+		AdminPassword: string(c.AdminPassword),
+		Scopes:        c.Scope,
+	})
+	if err != nil {
+		return fmt.Errorf("first start: %w", err)
+	}
+	// Once, to whoever started the server, and never to the log.
+	if generated.Key != "" {
+		fmt.Fprintf(p.Stderr, "server key: %s  (shown once; keep it)\n", generated.Key)
+	}
+	if generated.AdminPassword != "" {
+		fmt.Fprintf(p.Stderr, "password of admin: %s  (shown once; keep it)\n", generated.AdminPassword)
+	}
+	return srv.Serve(ctx)
+}
+
+// complete reads the secrets, fills in what depends on other settings and holds
+// the settings against each other.
+func (c *serveCommand) complete(s *settings) error {
+	var err error
+	if c.Redis, err = s.secret("redis", c.Redis, c.RedisFile); err != nil {
+		return err
+	}
+	if c.Key, err = s.secret("key", c.Key, c.KeyFile); err != nil {
+		return err
+	}
+	if c.AdminPassword, err = s.secret("admin-password", c.AdminPassword, c.AdminPasswordFile); err != nil {
+		return err
+	}
+	if c.AutoScopes == nil {
+		embedded := c.Redis == ""
+		c.AutoScopes = &embedded
+	}
+	if c.HashWorkers <= 0 {
+		c.HashWorkers = runtime.NumCPU()
+	}
+	return c.check()
+}
+
+func (c *serveCommand) check() error {
+	if c.Redis != "" {
+		if err := store.CheckURL(string(c.Redis)); err != nil {
+			return usagef("redis: %w", err)
+		}
+		if c.Data != "" {
+			return usagef("data is for the embedded store, and redis is set: leave one out")
+		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return usagef("tls-cert and tls-key belong together")
+	}
+	if len(c.Autocert) > 0 && c.TLSCert != "" {
+		return usagef("autocert fetches a certificate, and tls-cert is one: leave one out")
+	}
+	if len(c.Autocert) > 0 && c.AutocertDir == "" {
+		return usagef("autocert needs autocert-dir, where the certificates are kept")
+	}
+	if err := c.hash().Check(); err != nil {
+		return usagef("hash-memory, hash-time, hash-threads: %w", err)
+	}
+	// A key that breaks the rule could be shown by no client.
+	if c.Key != "" {
+		if err := protocol.Check("token", "key", string(c.Key)); err != nil {
+			return usageError{err}
+		}
+	}
+	if c.AdminPassword != "" {
+		if err := protocol.Check("password", "admin-password", string(c.AdminPassword)); err != nil {
+			return usageError{err}
+		}
+	}
+	for _, name := range c.Scope {
+		if err := protocol.AdminScopesCreate.Validate(&protocol.ScopeParams{Name: name}); err != nil {
+			return usagef("scope %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (c *serveCommand) hash() passwords.Params {
+	return passwords.Params{Memory: c.HashMemory, Time: c.HashTime, Threads: c.HashThreads}
+}
+
+func (c *serveCommand) config(log *slog.Logger) server.Config {
+	return server.Config{
+		Listen:              c.Listen,
+		OpsListen:           c.OpsListen,
+		TLSCert:             c.TLSCert,
+		TLSKey:              c.TLSKey,
+		AutocertDomains:     c.Autocert,
+		AutocertDir:         c.AutocertDir,
+		Key:                 string(c.Key),
+		AutoScopes:          *c.AutoScopes,
+		RequirePasswordHash: c.RequirePasswordHash,
+		Origins:             c.Origin,
+		Hash:                c.hash(),
+		HashWorkers:         c.HashWorkers,
+		HashQueue:           c.HashQueue,
+		PingInterval:        c.PingInterval,
+		InitTimeout:         c.InitTimeout,
+		RequestTimeout:      c.RequestTimeout,
+		WriteTimeout:        c.WriteTimeout,
+		DrainTimeout:        c.DrainTimeout,
+		AdminSessionTTL:     c.AdminSessionTTL,
+		MaxInFlight:         c.MaxInFlight,
+		MaxOutbound:         c.MaxOutbound,
+		MaxConnections:      c.MaxConnections,
+		Node:                c.Node,
+		Version:             version(),
+		Logger:              log,
+	}
+}
+
+// logger returns a log on stderr, in the form that was asked for.
+func (c *serveCommand) logger(p Program) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // an enum, checked before
+	opts := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(p.Stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(p.Stderr, opts))
+}
+
+func (c *serveCommand) tellAboutEmbedded(log *slog.Logger) {
+	const use = "embedded store: for trying it out and for tests, up to about ten thousand users"
+	if c.Data == "" {
+		log.Warn(use, "kept", "nothing outlives this process; --data FILE keeps it, --redis URL is for production")
+		return
+	}
+	log.Warn(use, "kept", "a clean stop loses nothing, a crash what came after the last snapshot; --redis URL is for production", "data", c.Data)
+}
+
+// makeRoomForHashes lets the Go scheduler run that many more threads at once
+// than there are CPUs, and returns what undoes it. Hashes run on threads of
+// their own that the operating system ranks lowest; without the room they would
+// keep everything else from the scheduler's places.
+func makeRoomForHashes(workers int) (undo func()) {
+	runtime.SetDefaultGOMAXPROCS()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + workers)
+	return runtime.SetDefaultGOMAXPROCS
+}
