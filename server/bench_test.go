@@ -123,7 +123,7 @@ func startBenchServer(b *testing.B) (url string) {
 		if err := <-served; err != nil {
 			b.Error(err)
 		}
-		if err := st.Close(context.Background()); err != nil {
+		if err := st.Close(); err != nil {
 			b.Error(err)
 		}
 	})

@@ -126,7 +126,7 @@ func (c *conn) receive(b []byte) bool {
 	}
 	req, err := protocol.ParseRequest(b)
 	if err != nil {
-		c.replyError(protocol.Request{ID: req.ID}, asError(err))
+		c.replyError(protocol.Request{ID: req.ID}, asError(err), nil)
 		c.srv.metrics.request(nil, protocol.StatusDecodeFailed, 0)
 		if c.offences++; c.offences > maxOffences {
 			c.Close(protocol.CloseProtocolAbuse, "")
@@ -141,9 +141,10 @@ func (c *conn) receive(b []byte) bool {
 	return true
 }
 
-// reply queues a result. sent is called when it has been written.
-func (c *conn) reply(req protocol.Request, result any, sent func()) {
-	b, err := protocol.AppendReply(getBuffer(), req, result)
+// reply queues the result of a request in flight.
+func (c *conn) reply(req protocol.Request, result any) {
+	buffer := getBuffer()
+	b, err := protocol.AppendReply(*buffer, req, result)
 	if err == nil && len(b) > protocol.MaxReplyBytes {
 		err = errors.New("result is larger than a frame may be")
 	}
@@ -151,12 +152,13 @@ func (c *conn) reply(req protocol.Request, result any, sent func()) {
 		c.srv.log.Error("reply could not be encoded", "type", req.Type, "error", err)
 		b = protocol.AppendError(b[:0], req, &protocol.Error{Status: protocol.StatusEncodeFailed})
 	}
-	c.send(frame{b: b, pooled: true, sent: sent})
+	c.send(frame{b: b, buffer: buffer, answered: c})
 }
 
-// replyError queues an error.
-func (c *conn) replyError(req protocol.Request, e *protocol.Error) {
-	c.send(frame{b: protocol.AppendError(getBuffer(), req, e), pooled: true})
+// replyError queues an error; answered is c if the request is in flight.
+func (c *conn) replyError(req protocol.Request, e *protocol.Error, answered *conn) {
+	buffer := getBuffer()
+	c.send(frame{b: protocol.AppendError(*buffer, req, e), buffer: buffer, answered: answered})
 }
 
 // Close closes the connection after what waits to be sent, with a bye before the

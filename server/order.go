@@ -16,21 +16,26 @@ import (
 // The zero order is ready to use. It holds nothing while no request is in flight.
 type order struct {
 	mu      sync.Mutex
-	pending []*task // those not finished, as they were sent
+	pending []*turn // those not finished, as they were sent
 }
 
-// A task is one request on its way.
-type task struct {
+// A turn is a request's place in the order. It is part of what it orders, so
+// that a request is one allocation.
+type turn struct {
 	kind    protocol.Order
 	subject uuid.UUID // of reads and writes
-	run     func()    // must call order.finish when it is done
+	work    work
 
-	waits int     // unfinished tasks that this one waits for
-	next  []*task // tasks that wait for this one
+	waits int     // unfinished turns that this one waits for
+	next  []*turn // turns that wait for this one
 }
 
+// work runs on a goroutine of its own when its turn has come. It must call
+// order.finish when it is done.
+type work interface{ run() }
+
 // conflicts reports whether b, sent after a, must wait for a.
-func (a *task) conflicts(b *task) bool {
+func (a *turn) conflicts(b *turn) bool {
 	if a.kind == protocol.OrderBarrier || b.kind == protocol.OrderBarrier {
 		return true
 	}
@@ -40,8 +45,8 @@ func (a *task) conflicts(b *task) bool {
 	return a.kind != protocol.OrderNone && b.kind != protocol.OrderNone && a.subject == b.subject
 }
 
-// add enters a task, and starts it on a goroutine of its own unless it must wait.
-func (o *order) add(t *task) {
+// add enters a turn, and starts its work unless it must wait.
+func (o *order) add(t *turn) {
 	o.mu.Lock()
 	for _, p := range o.pending {
 		if p.conflicts(t) {
@@ -53,25 +58,29 @@ func (o *order) add(t *task) {
 	ready := t.waits == 0
 	o.mu.Unlock()
 	if ready {
-		go t.run()
+		go t.work.run()
 	}
 }
 
-// finish takes a task out and starts those that waited for it alone.
-func (o *order) finish(t *task) {
+// maxIdlePending is how much of an emptied list a connection keeps.
+const maxIdlePending = 4
+
+// finish takes a turn out and starts those that waited for it alone.
+func (o *order) finish(t *turn) {
 	o.mu.Lock()
 	for i, p := range o.pending {
 		if p == t {
-			o.pending = append(o.pending[:i], o.pending[i+1:]...)
+			last := len(o.pending) - 1
+			copy(o.pending[i:], o.pending[i+1:])
+			o.pending[last] = nil
+			o.pending = o.pending[:last]
 			break
 		}
 	}
-	if len(o.pending) == 0 {
+	if len(o.pending) == 0 && cap(o.pending) > maxIdlePending {
 		o.pending = nil
-	} else {
-		clear(o.pending[len(o.pending):cap(o.pending)])
 	}
-	var ready []*task
+	var ready []*turn
 	for _, n := range t.next {
 		if n.waits--; n.waits == 0 {
 			ready = append(ready, n)
@@ -79,17 +88,25 @@ func (o *order) finish(t *task) {
 	}
 	o.mu.Unlock()
 	for _, n := range ready {
-		go n.run()
+		go n.work.run()
 	}
 }
 
-// whenIdle runs fn on a goroutine of its own once nothing that was added before
-// is unfinished. It is a barrier, so what is added after it waits for fn.
+// whenIdle runs fn once nothing that was added before is unfinished. It is a
+// barrier, so what is added after it waits for fn.
 func (o *order) whenIdle(fn func()) {
-	t := &task{kind: protocol.OrderBarrier}
-	t.run = func() {
-		fn()
-		o.finish(t)
-	}
-	o.add(t)
+	w := &idleWork{order: o, fn: fn}
+	w.turn = turn{kind: protocol.OrderBarrier, work: w}
+	o.add(&w.turn)
+}
+
+type idleWork struct {
+	turn
+	order *order
+	fn    func()
+}
+
+func (w *idleWork) run() {
+	w.fn()
+	w.order.finish(&w.turn)
 }

@@ -22,16 +22,20 @@ type orderProbe struct {
 func (p *orderProbe) add(name string, kind protocol.Order, subject uuid.UUID) {
 	gate := make(chan struct{})
 	p.gates[name] = gate
-	t := &task{kind: kind, subject: subject}
-	t.run = func() {
+	t := &turn{kind: kind, subject: subject}
+	t.work = workFunc(func() {
 		p.mu.Lock()
 		p.ran = append(p.ran, name)
 		p.mu.Unlock()
 		<-gate
 		p.order.finish(t)
-	}
+	})
 	p.order.add(t)
 }
+
+type workFunc func()
+
+func (f workFunc) run() { f() }
 
 // running returns what has started and not been let go, in name order.
 func (p *orderProbe) started() []string {
@@ -96,8 +100,8 @@ func TestOrderOfOneConnection(t *testing.T) {
 				if got := p.started(); len(got) != len(tt.adds) {
 					t.Errorf("%d of %d ran", len(got), len(tt.adds))
 				}
-				if p.order.pending != nil {
-					t.Error("an idle connection keeps a list")
+				if n := len(p.order.pending); n != 0 {
+					t.Errorf("%d turns are left", n)
 				}
 			})
 		})

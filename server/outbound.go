@@ -12,9 +12,9 @@ import (
 
 // A frame is one text message that waits to be written.
 type frame struct {
-	b      []byte
-	pooled bool   // b goes back to the pool
-	sent   func() // called once, when the frame was written or never will be; may be nil
+	b        []byte
+	buffer   *[]byte // where b is to go back to; nil for what is shared
+	answered *conn   // whose request in flight ends with this frame; may be nil
 }
 
 // Replies are built in pooled buffers; larger ones are left to the collector.
@@ -25,11 +25,12 @@ const (
 
 var replyBuffers = sync.Pool{New: func() any { b := make([]byte, 0, replyBuffer); return &b }}
 
-func getBuffer() []byte { return (*replyBuffers.Get().(*[]byte))[:0] }
+func getBuffer() *[]byte { return replyBuffers.Get().(*[]byte) }
 
-func putBuffer(b []byte) {
-	if cap(b) >= replyBuffer && cap(b) <= maxReplyBuffer {
-		replyBuffers.Put(&b)
+func putBuffer(buffer *[]byte, b []byte) {
+	if cap(b) <= maxReplyBuffer {
+		*buffer = b[:0]
+		replyBuffers.Put(buffer)
 	}
 }
 
@@ -89,12 +90,13 @@ func (c *conn) writeUnlessWriting() {
 	c.write()
 }
 
+// done is called once, when the frame was written or never will be.
 func (f *frame) done() {
-	if f.pooled {
-		putBuffer(f.b)
+	if f.buffer != nil {
+		putBuffer(f.buffer, f.b)
 	}
-	if f.sent != nil {
-		f.sent()
+	if f.answered != nil {
+		f.answered.inFlight.Add(-1)
 	}
 }
 
@@ -145,8 +147,10 @@ func (c *conn) write() {
 
 func (c *conn) writeBatch(batch []frame, ping bool) error {
 	gather := len(batch) > 1 || ping && len(batch) > 0
+	var buffer *[]byte
 	if gather {
-		c.peer.cork(getBuffer())
+		buffer = getBuffer()
+		c.peer.cork(*buffer)
 	}
 	var err error
 	for i := range batch {
@@ -158,8 +162,8 @@ func (c *conn) writeBatch(batch []frame, ping bool) error {
 		err = c.peer.ping()
 	}
 	if gather {
-		buf, e := c.peer.uncork()
-		putBuffer(buf)
+		gathered, e := c.peer.uncork()
+		putBuffer(buffer, gathered)
 		if err == nil {
 			err = e
 		}

@@ -14,7 +14,8 @@ import (
 type route struct {
 	message *protocol.Message
 	stats   *routeStats
-	prepare func(data []byte) (call func(ctx context.Context, c *conn) (any, error), subject uuid.UUID, err error)
+	decode  func(data []byte) (in any, subject uuid.UUID, err error)
+	handle  func(ctx context.Context, c *conn, in any) (any, error)
 }
 
 // handle enters a typed handler for a message of the protocol's tables.
@@ -22,98 +23,111 @@ func handle[In, Out any](s *Server, m protocol.Method[In, Out], h func(ctx conte
 	s.routes[m.Type] = &route{
 		message: m.Message,
 		stats:   s.metrics.route(m.Type),
-		prepare: func(data []byte) (func(context.Context, *conn) (any, error), uuid.UUID, error) {
+		decode: func(data []byte) (any, uuid.UUID, error) {
 			in, err := m.Decode(data)
 			if err != nil {
 				return nil, uuid.Nil, err
 			}
-			var subject uuid.UUID
 			if named, ok := any(in).(protocol.Subject); ok {
-				subject = named.Subject()
+				return in, named.Subject(), nil
 			}
-			return func(ctx context.Context, c *conn) (any, error) { return h(ctx, c, in) }, subject, nil
+			return in, uuid.Nil, nil
 		},
+		handle: func(ctx context.Context, c *conn, in any) (any, error) { return h(ctx, c, in.(*In)) },
 	}
+}
+
+// A request is one message on its way through the server.
+type request struct {
+	turn
+	conn      *conn
+	route     *route
+	id        [24]byte // of the reply, where it fits
+	reply     protocol.Request
+	in        any
+	badParams error
+	started   time.Time
 }
 
 // route starts the work on one request. It returns at once; the frame that req
 // points into may be used again then.
 func (s *Server) route(c *conn, req protocol.Request) {
 	r := s.routes[req.Type]
-	refuse := func(e *protocol.Error) {
-		c.replyError(req, e)
-		s.metrics.request(r, e.Status, 0)
-	}
-	if r == nil {
-		refuse(&protocol.Error{Status: protocol.StatusUnknownType})
+	switch {
+	case r == nil:
+		s.refuse(c, r, req, &protocol.Error{Status: protocol.StatusUnknownType})
 		return
-	}
-	if c.draining.Load() {
-		refuse(&protocol.Error{Status: protocol.StatusUnavailable, Message: "the server is being stopped", Temporary: true})
+	case c.draining.Load():
+		s.refuse(c, r, req, &protocol.Error{Status: protocol.StatusUnavailable, Message: "the server is being stopped", Temporary: true})
 		return
-	}
-	if int(c.inFlight.Add(1)) > s.cfg.MaxInFlight {
+	case int(c.inFlight.Add(1)) > s.cfg.MaxInFlight:
 		c.inFlight.Add(-1)
-		refuse(&protocol.Error{
+		s.refuse(c, r, req, &protocol.Error{
 			Status: protocol.StatusTooManyRequests, Temporary: true, RetryAfter: 100 * time.Millisecond,
 			Message: "too many requests in flight on this connection",
 		})
 		return
 	}
-	call, subject, err := r.prepare(req.Data)
-	req = protocol.Request{ID: append([]byte(nil), req.ID...), Type: r.message.Type}
-	t := &task{kind: r.message.Order, subject: subject}
-	start := time.Now()
-	t.run = func() {
-		status := protocol.Status(0)
-		result, err := s.call(c, r, subject, call, err)
-		if err != nil {
-			e := s.wireError(req.Type, err)
-			status = e.Status
-			c.replyError(req, e)
-			c.inFlight.Add(-1)
-		} else {
-			c.reply(req, result, func() { c.inFlight.Add(-1) })
-		}
-		c.order.finish(t)
-		s.metrics.request(r, status, time.Since(start))
-	}
-	c.order.add(t)
+	w := &request{conn: c, route: r, started: time.Now()}
+	w.reply = protocol.Request{ID: append(w.id[:0], req.ID...), Type: r.message.Type}
+	w.in, w.subject, w.badParams = r.decode(req.Data)
+	w.kind, w.work = r.message.Order, w
+	c.order.add(&w.turn)
 }
 
-// call holds a request against the connection's phase, its parameters' rules
-// (badParams) and its permission, in that order, and runs its handler.
-func (s *Server) call(c *conn, r *route, subject uuid.UUID, call func(context.Context, *conn) (any, error), badParams error) (any, error) {
-	if first := r.message.Access == protocol.AccessFirst; first != (c.phase == phaseNew) {
+// refuse answers a request that is not begun.
+func (s *Server) refuse(c *conn, r *route, req protocol.Request, e *protocol.Error) {
+	c.replyError(req, e, nil)
+	s.metrics.request(r, e.Status, 0)
+}
+
+// run implements work.
+func (w *request) run() {
+	c, s := w.conn, w.conn.srv
+	status := protocol.Status(0)
+	result, err := s.call(w)
+	if err != nil {
+		e := s.wireError(w.reply.Type, err)
+		status = e.Status
+		c.replyError(w.reply, e, c)
+	} else {
+		c.reply(w.reply, result)
+	}
+	c.order.finish(&w.turn)
+	s.metrics.request(w.route, status, time.Since(w.started))
+}
+
+// call holds a request against the connection's phase, its parameters' rules and
+// its permission, in that order, and runs its handler.
+func (s *Server) call(w *request) (any, error) {
+	m := w.route.message
+	if first := m.Access == protocol.AccessFirst; first != (w.conn.phase == phaseNew) {
 		return nil, &protocol.Error{Status: protocol.StatusOutOfOrder}
 	}
-	if badParams != nil {
-		return nil, badParams
+	if w.badParams != nil {
+		return nil, w.badParams
 	}
-	if err := s.permit(c, r.message, subject); err != nil {
+	if err := s.permit(w.conn, m, w.subject); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.RequestTimeout)
-	defer cancel()
-	return call(ctx, c)
+	return w.route.handle(s.deadlines.context(), w.conn, w.in)
 }
 
 // permit is the one place where a request is allowed or not. Handlers add only
 // what depends on what they read: that a user is of the caller's scope, and that
 // an admin's account covers a scope.
 func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
-	refused := &protocol.Error{Status: protocol.StatusNotPermitted}
 	switch m.Access {
 	case protocol.AccessFirst, protocol.AccessAny:
 		return nil
 	case protocol.AccessViewer, protocol.AccessOperator, protocol.AccessOwner:
-		if c.phase != phaseAdmin || !c.admin.may(m.Access) {
-			return refused
+		if c.phase == phaseAdmin && c.admin.may(m.Access) {
+			return nil
 		}
-		return nil
+		return errNotPermitted
 	}
 	if c.phase != phaseClient {
-		return refused
+		return errNotPermitted
 	}
 	scope := c.scope.load()
 	if scope == nil {
@@ -121,7 +135,7 @@ func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
 	}
 	switch scope.Permissions[m.Type] {
 	case protocol.PermitOff:
-		return &protocol.Error{Status: protocol.StatusNotPermitted, Message: "not permitted: this scope has switched the method off"}
+		return errSwitchedOff
 	case protocol.PermitAny:
 		return nil
 	}
@@ -137,5 +151,10 @@ func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
 			return nil
 		}
 	}
-	return refused
+	return errNotPermitted
 }
+
+var (
+	errNotPermitted = &protocol.Error{Status: protocol.StatusNotPermitted}
+	errSwitchedOff  = &protocol.Error{Status: protocol.StatusNotPermitted, Message: "not permitted: this scope has switched the method off"}
+)

@@ -48,8 +48,9 @@ type Server struct {
 
 	keyHash []byte // SHA-256 of the server key
 
-	ctx    context.Context // of the requests: ends when the server has drained
-	cancel context.CancelFunc
+	ctx       context.Context // of the requests: ends when the server has drained
+	cancel    context.CancelFunc
+	deadlines deadlines
 
 	ready    atomic.Bool // accepting, and not draining
 	draining atomic.Bool
@@ -76,6 +77,7 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 		started: time.Now(),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.deadlines = deadlines{parent: s.ctx, timeout: cfg.RequestTimeout}
 	s.listening.Add(1)
 	s.conns.init()
 	s.scopes = newScopeCache(st, s.log)

@@ -333,7 +333,8 @@ func TestRunWaitsForAStoreThatIsAway(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		go n.Run(ctx)
 		time.Sleep(3500 * time.Millisecond)
-		if st.calls != 4 {
+		synctest.Wait()
+	if st.calls != 4 {
 			t.Errorf("asked %d times in 3.5 s, want once a second", st.calls)
 		}
 		cancel()
