@@ -70,7 +70,7 @@ func TestEveryMistakeHasItsStatus(t *testing.T) {
 		{"users.get", `{"user_id":null}`, 804, "user_id"},
 		{"users.update", `{"user_id":` + someID + `}`, 804, "update"},
 		{"users.update", `{"user_id":` + someID + `,"update":null}`, 804, "update"},
-		{"users.update", update(``), 804, "update"},
+		{"users.update", update(``), 0, ""},
 		{"users.resume", `{}`, 804, "session"},
 		{"users.presence", `{}`, 804, "user_ids"},
 		{"users.updateTokenExpiry", `{"user_id":` + someID + `,"provider":"google"}`, 804, "expiry"},

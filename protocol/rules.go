@@ -314,7 +314,7 @@ func (f *fieldRule) check(v reflect.Value, path string, src *source) *Error {
 	}
 	field := path + f.name
 	inner := src.inner(f.name) // may hold an empty string in an otherwise empty struct
-	if f.required && v.IsZero() && inner == nil {
+	if f.required && v.IsZero() && src.member(f.name).Kind() != '{' {
 		return missing(field)
 	}
 	switch v.Kind() {

@@ -63,6 +63,9 @@ func (s *Server) adminUsersList(ctx context.Context, c *conn, in *protocol.ListU
 		if in.Filter.Online != nil && *in.Filter.Online != object.Online {
 			continue
 		}
+		if in.Filter.Banned != nil && *in.Filter.Banned { // nobody can be banned yet
+			continue
+		}
 		list.Users = append(list.Users, object)
 	}
 	return list, nil

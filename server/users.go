@@ -83,25 +83,41 @@ func (s *Server) createOnce(ctx context.Context, nu store.NewUser, in *protocol.
 	if err != nil {
 		return store.User{}, err
 	}
-	other := protocol.Errorf(protocol.StatusUserExists, "idempotency_key: used before with other data")
 	if kept != digest {
-		return store.User{}, other
+		return store.User{}, errOtherData
 	}
-	switch user, err := s.store.User(ctx, id); {
-	case err == nil:
-		ok, _, err := s.hashes.Verify(ctx, passwords.Players, user.Password, secret)
-		if err != nil {
-			return store.User{}, err
-		}
-		if !ok {
-			return store.User{}, other
-		}
-		return user, nil
-	case !errors.Is(err, store.ErrUserNotFound):
-		return store.User{}, err
+	user, err := s.createdBefore(ctx, id, secret)
+	if !errors.Is(err, store.ErrUserNotFound) {
+		return user, err
 	}
 	nu.ID = id
-	return s.create(ctx, nu, secret)
+	user, err = s.create(ctx, nu, secret)
+	if errors.Is(err, store.ErrUsernameTaken) || errors.Is(err, store.ErrEmailTaken) {
+		// Perhaps by a repeat of this very request, on another connection.
+		if same, e := s.createdBefore(ctx, id, secret); !errors.Is(e, store.ErrUserNotFound) {
+			return same, e
+		}
+	}
+	return user, err
+}
+
+var errOtherData = protocol.Errorf(protocol.StatusUserExists, "idempotency_key: used before with other data")
+
+// createdBefore returns the user that an earlier request with the same
+// idempotency key made, if the password is the same.
+func (s *Server) createdBefore(ctx context.Context, id uuid.UUID, secret string) (store.User, error) {
+	user, err := s.store.User(ctx, id)
+	if err != nil {
+		return store.User{}, err
+	}
+	ok, _, err := s.hashes.Verify(ctx, passwords.Players, user.Password, secret)
+	if err != nil {
+		return store.User{}, err
+	}
+	if !ok {
+		return store.User{}, errOtherData
+	}
+	return user, nil
 }
 
 // createDigest is what two creates with one idempotency key must share. The
