@@ -37,16 +37,13 @@ var decoders = sync.Pool{New: func() any { return new(decodeState) }}
 // if one was read before the mistake.
 func ParseRequest(frame []byte) (Request, error) {
 	var req Request
-	if tooDeep(frame) {
-		return req, Errorf(StatusDecodeFailed, "JSON nests deeper than %d levels", MaxDepth)
-	}
 	s := decoders.Get().(*decodeState)
 	defer decoders.Put(s)
 	s.buf = *bytes.NewBuffer(frame)
 	s.dec.Reset(&s.buf)
 	defer func() { s.buf = bytes.Buffer{} }()
 
-	if err := req.read(&s.dec, frame); err != nil {
+	if err := req.read(&s.dec, frame, tooDeep(frame)); err != nil {
 		var e *Error
 		if errors.As(err, &e) {
 			return req, e
@@ -59,7 +56,9 @@ func ParseRequest(frame []byte) (Request, error) {
 	return req, nil
 }
 
-func (req *Request) read(dec *jsontext.Decoder, frame []byte) error {
+// read reads the members of a frame. In one that nests too deep it stops at the
+// first member that nests at all: the decoder's own depth is a stack's.
+func (req *Request) read(dec *jsontext.Decoder, frame []byte, deep bool) error {
 	tok, err := dec.ReadToken()
 	if err != nil {
 		return err
@@ -73,6 +72,9 @@ func (req *Request) read(dec *jsontext.Decoder, frame []byte) error {
 			return err
 		}
 		key := name.String()
+		if k := dec.PeekKind(); deep && (k == '{' || k == '[') {
+			return Errorf(StatusDecodeFailed, "JSON nests deeper than %d levels", MaxDepth)
+		}
 		value, err := dec.ReadValue()
 		if err != nil {
 			return err

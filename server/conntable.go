@@ -79,10 +79,11 @@ func (t *connTable) all() []*conn {
 	return cs
 }
 
-// closeAll cuts what is left at the end of a drain.
+// closeAll cuts what is left at the end of a drain, below the WebSocket: a
+// closing handshake that is under way must not be waited for.
 func (t *connTable) closeAll() {
 	for _, c := range t.all() {
-		_ = c.ws.CloseNow()
+		_ = c.peer.Conn.Close()
 	}
 	for t.count() > 0 { // their readers see it at once
 		time.Sleep(time.Millisecond)
