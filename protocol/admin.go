@@ -190,6 +190,12 @@ type AdminUpdateUserParams struct {
 	Update UserUpdate `json:"update" rule:"required"`
 }
 
+// Link is a link that holds a secret code; whoever follows it acts as the user.
+type Link struct {
+	Link      string `json:"link"`
+	ExpiresAt Time   `json:"expires_at"`
+}
+
 // BanParams bans a user, for good or until a moment.
 type BanParams struct {
 	UserRef
@@ -265,9 +271,10 @@ type ProviderConfig struct {
 
 // ScopeOptions are a scope's switches. A nil one stays as it is in an update.
 type ScopeOptions struct {
-	HideUnknown *bool    `json:"hide_unknown,omitzero"`                    // answer 603 for unknown users too
-	Reauth      *bool    `json:"reauth,omitzero"`                          // ask for the current password in changes of password and email
-	FromEmails  []string `json:"from_emails,omitzero" rule:"email,max=16"` // senders that clients may name
+	HideUnknown  *bool    `json:"hide_unknown,omitzero"`                    // answer 603 for unknown users too
+	Reauth       *bool    `json:"reauth,omitzero"`                          // ask for the current password in changes of password and email
+	ConfirmEmail *bool    `json:"confirm_email,omitzero"`                   // a changed email address has to be confirmed anew
+	FromEmails   []string `json:"from_emails,omitzero" rule:"email,max=16"` // senders that clients may name
 }
 
 // Scope is a scope as admins see it. HasKey says that it has a key of its own.

@@ -81,6 +81,18 @@ var (
 		Statuses: []Status{StatusUserNotFound, StatusEmailNotSent, StatusEmailNotConfigured, StatusEmailInvalid},
 	}, sampleRef, true)
 
+	AdminUsersConfirmLink = define(Message{
+		Type: "admin.users.confirmLink", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Makes a confirmation link for a pending user, to be handed over by other means than mail. Good for 48 hours and one use.",
+		Statuses: []Status{StatusUserNotFound, StatusPendingNotFound, StatusEmailNotConfigured},
+	}, sampleRef, Link{Link: "https://example.com/confirm?code=the-code", ExpiresAt: sampleExpiry})
+
+	AdminUsersResetLink = define(Message{
+		Type: "admin.users.resetLink", Access: AccessOwner, Order: OrderWrite,
+		Doc:      "Makes a link by which a user sets a new password, to be handed over by other means than mail. Good for one hour and one use.",
+		Statuses: []Status{StatusUserNotFound, StatusEmailNotConfigured},
+	}, sampleRef, Link{Link: "https://example.com/reset?code=the-code", ExpiresAt: sampleExpiry})
+
 	AdminUsersBan = define(Message{
 		Type: "admin.users.ban", Access: AccessOperator, Order: OrderWrite,
 		Doc:      "Bans a user and ends the sessions on every node.",

@@ -57,7 +57,7 @@ func TestFramesAreReadAsRequests(t *testing.T) {
 		"invalid UTF-8":           {`{"id":7,"type":"core.ping","data":"` + "\xff" + `"}`, false, `7`, "", ``},
 		"lone surrogate":          {`{"id":7,"type":"core.ping","data":"\ud800"}`, false, `7`, "", ``},
 		"deepest":                 {`{"type":"core.ping","data":` + nest("[", "]", protocol.MaxDepth-1) + `}`, true, ``, "core.ping", nest("[", "]", protocol.MaxDepth-1)},
-		"too deep, arrays":        {`{"id":7,"type":"core.ping","data":` + nest("[", "]", protocol.MaxDepth) + `}`, false, ``, "", ``},
+		"too deep, arrays":        {`{"id":7,"type":"core.ping","data":` + nest("[", "]", protocol.MaxDepth) + `}`, false, `7`, "", ``},
 		"too deep, objects":       {`{"type":"core.ping","data":` + nest(`{"a":`, "", protocol.MaxDepth) + `1` + nest("", "}", protocol.MaxDepth) + `}`, false, ``, "", ``},
 		"far too deep":            {nest("[", "]", 10_000), false, ``, "", ``},
 		"brackets within strings": {`{"type":"core.ping","data":"` + nest(`[\"{`, "", 100) + `"}`, true, ``, "core.ping", `"` + nest(`[\"{`, "", 100) + `"`},

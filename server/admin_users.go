@@ -17,6 +17,10 @@ func (s *Server) adminUserRoutes() {
 	handle(s, protocol.AdminUsersCreate, s.adminUsersCreate)
 	handle(s, protocol.AdminUsersUpdate, s.adminUsersUpdate)
 	handle(s, protocol.AdminUsersDelete, s.adminUsersDelete)
+	handle(s, protocol.AdminUsersResendConfirmation, s.adminUsersResendConfirmation)
+	handle(s, protocol.AdminUsersSendPasswordReset, s.adminUsersSendPasswordReset)
+	handle(s, protocol.AdminUsersConfirmLink, s.adminUsersConfirmLink)
+	handle(s, protocol.AdminUsersResetLink, s.adminUsersResetLink)
 }
 
 // scopeForAdmin makes sure that a scope exists and that the admin's account
@@ -86,6 +90,9 @@ func (s *Server) adminUsersGet(ctx context.Context, c *conn, in *protocol.UserRe
 		ProviderObjects: []protocol.ProviderObject{},
 		Events:          []protocol.Push{},
 	}
+	for _, p := range u.ProviderRecords {
+		detail.ProviderObjects = append(detail.ProviderObjects, s.providerObject(u.ID, p, false))
+	}
 	for _, session := range sessions {
 		detail.Sessions = append(detail.Sessions, protocol.SessionObject{
 			SessionID: session.ID, UserID: u.ID, Node: session.At.Node,
@@ -126,7 +133,7 @@ func (s *Server) adminUsersUpdate(ctx context.Context, c *conn, in *protocol.Adm
 	if err != nil {
 		return protocol.User{}, err
 	}
-	return s.updateUser(ctx, u, &in.Update, "")
+	return s.updateUser(ctx, u, &in.Update, "", false)
 }
 
 func (s *Server) adminUsersDelete(ctx context.Context, c *conn, in *protocol.UserRef) (int, error) {

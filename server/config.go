@@ -36,6 +36,30 @@ type Config struct {
 	// server's own host.
 	Origins []string
 
+	// PublicURL is what links in mails begin with, such as https://accounts.example.com.
+	// Default: http or https and the listener's address, which is good for this
+	// machine only.
+	PublicURL string
+	// SMTP is the server that mail goes to, smtp://user:pass@host:587 (STARTTLS)
+	// or smtps://user:pass@host (TLS). Without it mail goes to Outbox.
+	SMTP string
+	// Outbox is a folder that keeps mail as .eml files instead of sending it.
+	// With neither, nothing that needs mail works (702).
+	Outbox string
+	// MailFrom is the sender of mail, where a client names none.
+	MailFrom string
+	// Templates is a folder of mail templates and pages; built-in ones are used
+	// where it has none. See package mail and package pages.
+	Templates string
+	// MailLimit is how many mails one recipient gets within an hour. Default 5.
+	MailLimit int
+
+	// TokenKeys seal the access tokens that providers gave to users. The first
+	// one seals, all open. Without one, access tokens are not kept (624).
+	TokenKeys []string
+	// PrivateIssuers allows OpenID Connect issuers at private addresses.
+	PrivateIssuers bool
+
 	// Hash says how passwords are hashed: OWASP's Argon2id setting by default.
 	Hash passwords.Params
 	// HashWorkers is how many hashes run at once (default: the number of CPUs),
@@ -97,6 +121,7 @@ func (c Config) withDefaults() Config {
 	num(&c.MaxInFlight, 64)
 	num(&c.MaxOutbound, 1<<20)
 	num(&c.HashQueue, 256)
+	num(&c.MailLimit, 5)
 	num(&c.MaxConnections, maxOpenFiles()-200)
 	if c.Hash == (passwords.Params{}) {
 		c.Hash = passwords.OWASP

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/protocol"
+	"rollcall/server/mail"
 	"rollcall/server/passwords"
 	"rollcall/sessions"
 	"rollcall/store"
@@ -20,6 +21,12 @@ var storeStatuses = []struct {
 	{store.ErrUsernameTaken, protocol.StatusUserExists},
 	{store.ErrEmailTaken, protocol.StatusUserExists},
 	{store.ErrExtraBounds, protocol.StatusOutOfBounds},
+	{store.ErrProviderExists, protocol.StatusProviderExists},
+	{store.ErrProviderTaken, protocol.StatusProviderExists},
+	{store.ErrProviderNotFound, protocol.StatusProviderNotFound},
+	{store.ErrNotPending, protocol.StatusPendingNotFound},
+	{mail.ErrTemplate, protocol.StatusEmailNotConfigured},
+	{mail.ErrQueueFull, protocol.StatusBusy},
 	{sessions.ErrSessionInvalid, protocol.StatusSessionInvalid},
 	{store.ErrScopeExists, protocol.StatusScopeExists},
 	{store.ErrScopeNotFound, protocol.StatusScopeNotFound},
@@ -33,6 +40,8 @@ var storeStatuses = []struct {
 var storeMessages = map[error]string{
 	store.ErrUsernameTaken: "user already exists: the username is taken",
 	store.ErrEmailTaken:    "user already exists: the email address is taken",
+	store.ErrProviderTaken: "provider identity belongs to another user",
+	mail.ErrTemplate:       "the mail's template is missing or unusable",
 	store.ErrExtraBounds:   "extra: at most 64 keys and 8192 bytes in all",
 	store.ErrScopeNotEmpty: "the scope still has users",
 	store.ErrAdminExists:   "admin already exists",

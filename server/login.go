@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/protocol"
+	"rollcall/server/oauth"
 	"rollcall/server/passwords"
 	"rollcall/store"
 )
@@ -24,7 +25,7 @@ const loginTries = 3
 
 func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginParams) (protocol.Login, error) {
 	if in.Provider != "" {
-		return protocol.Login{}, errNoProvider
+		return s.loginByProvider(ctx, c, in)
 	}
 	secret, err := s.secret(c.scope.name, in.Credentials)
 	if err != nil {
@@ -45,6 +46,42 @@ func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginPara
 		}
 		return loginObject(user, session), nil
 	}
+}
+
+// loginByProvider logs in whoever has the proved identity in this scope. An
+// access token that comes with it is kept, in place of an older one.
+func (s *Server) loginByProvider(ctx context.Context, c *conn, in *protocol.LoginParams) (protocol.Login, error) {
+	proof := oauth.Proof{ClientID: in.ClientID, IDToken: in.IDToken, AccessToken: in.AccessToken}
+	if err := s.prove(ctx, c, in.Provider, proof); err != nil {
+		return protocol.Login{}, err
+	}
+	identity := oauth.Identity(in.Provider, in.ClientID)
+	user, err := s.store.UserByProvider(ctx, c.scope.name, in.Provider, identity)
+	if err != nil {
+		return protocol.Login{}, err
+	}
+	user, session, err := c.client.LoginByProvider(ctx, user.ID, in.Provider, identity)
+	if errors.Is(err, store.ErrConflict) { // the identity was taken from the user meanwhile
+		return protocol.Login{}, store.ErrUserNotFound
+	}
+	if err != nil {
+		return protocol.Login{}, err
+	}
+	login := loginObject(user, session)
+	p, err := findProvider(user, in.Provider)
+	if err != nil {
+		return protocol.Login{}, err
+	}
+	if in.AccessToken != "" && s.sealer != nil {
+		p.SealedToken = []byte(s.sealer.Seal(user.ID, in.Provider, in.AccessToken))
+		_, err := s.store.UpdateProvider(ctx, user.ID, in.Provider, store.ProviderUpdate{SealedToken: p.SealedToken})
+		if err != nil { // the login stands; the token is a convenience
+			s.log.Warn("an access token could not be kept", "user", user.ID, "error", err)
+		}
+	}
+	object := s.providerObject(user.ID, p, true)
+	login.OAuth = &object
+	return login, nil
 }
 
 // authenticate finds the user and holds the password against the record. A user

@@ -9,10 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// mainHandler serves clients, and the probes.
+// mainHandler serves clients, the pages behind mailed links, and the probes.
 func (s *Server) mainHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.acceptWebSocket)
+	s.pages.Register(mux)
 	s.probes(mux)
 	if s.cfg.OpsListen == "" {
 		mux.Handle("GET /metrics", loopbackOnly(s.metricsHandler()))

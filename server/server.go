@@ -14,20 +14,16 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"rollcall/protocol"
+	"rollcall/server/oauth"
+	"rollcall/server/pages"
 	"rollcall/server/passwords"
 	"rollcall/sessions"
 	"rollcall/store"
@@ -40,6 +36,10 @@ type Server struct {
 	log     *slog.Logger
 	store   *store.Store
 	hashes  *passwords.Pool
+	mail    *mailer // nil: no mail
+	pages   *pages.Pages
+	oauth   *oauth.Verifier
+	sealer  *oauth.Sealer // nil: access tokens are not kept
 	node    *sessions.Node
 	scopes  *scopeCache
 	metrics *metrics
@@ -56,26 +56,45 @@ type Server struct {
 	draining atomic.Bool
 	conns    connTable
 
+	closed     sync.Once
+	resets     chan struct{}  // a place for each password reset under way
+	background sync.WaitGroup // work that outlives its request
+
 	listening sync.WaitGroup // released when addr is set, or never will be
 	addr      net.Addr
 	opsAddr   net.Addr
 }
 
-// New returns a server on an open store, which it does not close.
+// New returns a server on an open store, which it does not close. It must be
+// served or closed.
 func New(cfg Config, st *store.Store) (*Server, error) {
 	cfg = cfg.withDefaults()
 	if cfg.Node == "" {
 		cfg.Node = randomName()
 	}
-	hashes, err := passwords.NewPool(cfg.Hash, cfg.HashWorkers, cfg.HashQueue)
-	if err != nil {
-		return nil, fmt.Errorf("password hashing: %w", err)
-	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, store: st, hashes: hashes,
+		cfg: cfg, log: cfg.Logger, store: st,
 		routes:  make(map[string]*route),
+		resets:  make(chan struct{}, maxResets),
 		started: time.Now(),
 	}
+	var err error
+	if len(cfg.TokenKeys) > 0 {
+		if s.sealer, err = oauth.NewSealer(cfg.TokenKeys...); err != nil {
+			return nil, fmt.Errorf("token key: %w", err)
+		}
+	}
+	if s.pages, err = pages.New(accounts{s}, cfg.Templates, s.log); err != nil {
+		return nil, err
+	}
+	if s.hashes, err = passwords.NewPool(cfg.Hash, cfg.HashWorkers, cfg.HashQueue); err != nil {
+		return nil, fmt.Errorf("password hashing: %w", err)
+	}
+	if s.mail, err = newMailer(cfg, st, s.publicURL); err != nil {
+		s.hashes.Close()
+		return nil, err
+	}
+	s.oauth = oauth.New(oauth.Options{Logger: s.log, AllowPrivateIssuers: cfg.PrivateIssuers})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.deadlines = deadlines{parent: s.ctx, timeout: cfg.RequestTimeout}
 	s.listening.Add(1)
@@ -101,82 +120,6 @@ func (s *Server) enterRoutes() {
 	s.adminScopeRoutes()
 }
 
-// BootstrapOptions are what must exist in the store before the first client comes.
-type BootstrapOptions struct {
-	// AdminPassword is for the account "admin", where that does not exist yet;
-	// generated when empty.
-	AdminPassword string
-	// Scopes are created where they don't exist.
-	Scopes []string
-}
-
-// Generated holds the secrets that had to be made at a store's first start. They
-// can't be read again. A field is empty where there was a value already.
-type Generated struct {
-	Key           string
-	AdminPassword string
-}
-
-// firstAdmin is the account that every store begins with.
-const firstAdmin = "admin"
-
-// Bootstrap makes sure that the store has a server key, the account "admin" and
-// the wanted scopes. It is safe to run on several nodes at once.
-func (s *Server) Bootstrap(ctx context.Context, opts BootstrapOptions) (Generated, error) {
-	var made Generated
-	if s.keyHash == nil {
-		key := randomSecret()
-		kept, created, err := s.store.InitServerKey(ctx, hashKey(key))
-		if err != nil {
-			return made, fmt.Errorf("server key: %w", err)
-		}
-		if created {
-			made.Key = key
-		}
-		s.keyHash = kept
-	}
-	password, err := s.ensureAdmin(ctx, opts.AdminPassword)
-	if err != nil {
-		return made, fmt.Errorf("account %s: %w", firstAdmin, err)
-	}
-	made.AdminPassword = password
-	for _, name := range opts.Scopes {
-		if err := protocol.Check("scope", "scope", name); err != nil || name == protocol.AllScopes {
-			return made, fmt.Errorf("scope %q: %w", name, errors.Join(err, errBadScope))
-		}
-		if _, err := s.store.CreateScope(ctx, newScope(name)); err != nil && !errors.Is(err, store.ErrScopeExists) {
-			return made, fmt.Errorf("scope %q: %w", name, err)
-		}
-	}
-	return made, nil
-}
-
-var errBadScope = errors.New("not a scope's name")
-
-// ensureAdmin creates the first admin where it is missing, and returns the
-// password if that had to be generated.
-func (s *Server) ensureAdmin(ctx context.Context, password string) (generated string, err error) {
-	if _, err := s.store.Admin(ctx, firstAdmin); !errors.Is(err, store.ErrAdminNotFound) {
-		return "", err
-	}
-	if password == "" {
-		password = randomSecret()
-		generated = password
-	}
-	record, err := s.hashes.Hash(ctx, passwords.Admins, password)
-	if err != nil {
-		return "", err
-	}
-	_, err = s.store.CreateAdmin(ctx, store.Admin{Name: firstAdmin, Role: protocol.RoleOwner, Password: record})
-	if errors.Is(err, store.ErrAdminExists) { // another node was quicker
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return generated, nil
-}
-
 // Addr returns the address of the main listener, and OpsAddr that of the
 // operator's, once Serve listens; nil if it could not.
 func (s *Server) Addr() net.Addr {
@@ -194,8 +137,7 @@ func (s *Server) OpsAddr() net.Addr {
 // first, then requests in flight are answered and connections closed with 4001,
 // spread over the drain time. It returns nil after a drain.
 func (s *Server) Serve(ctx context.Context) error {
-	defer s.cancel()
-	defer s.hashes.Close()
+	defer s.Close()
 	main, ops, err := s.listen()
 	s.listening.Done()
 	if err != nil {
@@ -235,6 +177,39 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
+// Close gives back what New took: it ends all work, and gives mails that wait
+// one last attempt. Serve does it by itself; calling it again does nothing.
+func (s *Server) Close() {
+	s.closed.Do(func() {
+		s.cancel()
+		s.background.Wait()
+		s.hashes.Close()
+		s.oauth.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		s.mail.close(ctx)
+	})
+}
+
+// closeTimeout bounds the last attempts at mails.
+const closeTimeout = 5 * time.Second
+
+// publicURL is what links begin with.
+func (s *Server) publicURL() string {
+	if s.cfg.PublicURL != "" {
+		return s.cfg.PublicURL
+	}
+	scheme := "http"
+	if s.cfg.TLSCert != "" || len(s.cfg.AutocertDomains) > 0 {
+		scheme = "https"
+	}
+	address := s.cfg.Listen
+	if a := s.Addr(); a != nil {
+		address = a.String()
+	}
+	return scheme + "://" + address
+}
+
 // drain closes every connection, spread over most of the drain time, and waits
 // for them, at most for all of it.
 func (s *Server) drain() {
@@ -254,19 +229,3 @@ func (s *Server) drain() {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
-
-func hashKey(key string) []byte {
-	sum := sha256.Sum256([]byte(key))
-	return sum[:]
-}
-
-var readable = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding)
-
-// randomSecret returns 160 random bits in 32 characters that are easy to read out.
-func randomSecret() string {
-	b := make([]byte, 20)
-	_, _ = rand.Read(b) // never fails, by its documentation
-	return readable.EncodeToString(b)
-}
-
-func randomName() string { return strings.ToLower(randomSecret()[:8]) }

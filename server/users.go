@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/protocol"
+	"rollcall/server/oauth"
 	"rollcall/server/passwords"
 	"rollcall/store"
 )
@@ -25,40 +26,65 @@ func (s *Server) userRoutes() {
 }
 
 func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreateParams) (protocol.CreateResult, error) {
-	if in.Provider != "" {
-		return protocol.CreateResult{}, errNoProvider
-	}
-	scope := c.scope.name
-	secret, err := s.secret(scope, in.Credentials)
-	if err != nil {
+	if err := s.checkConfirmation(c, in.Confirmation); err != nil {
 		return protocol.CreateResult{}, err
 	}
 	nu := store.NewUser{
-		Scope: scope, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra, Active: true,
+		ID: uuid.New(), Scope: c.scope.name, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra, Active: true,
 	}
-	if in.Confirmation != nil {
-		// No mail can be sent yet, so the user stays pending with the outcome that says so.
-		nu.Active, nu.Confirmation = false, confirmationFailed
+	if in.Confirmation != nil { // failed until a mail is under way
+		nu.Active, nu.Confirmation = false, store.ConfirmationFailed
 	}
-	var user store.User
-	if in.IdempotencyKey != "" {
-		user, err = s.createOnce(ctx, nu, in, secret)
-	} else {
-		user, err = s.create(ctx, nu, secret)
-	}
+	user, made, err := s.createUser(ctx, c, nu, in)
 	if err != nil {
 		return protocol.CreateResult{}, err
 	}
 	c.client.Created(user.ID)
-	return protocol.CreateResult{UserID: user.ID, Confirmation: user.Confirmation}, nil
+	result := protocol.CreateResult{UserID: user.ID, Confirmation: user.Confirmation}
+	if made && in.Confirmation != nil {
+		// The user exists whatever becomes of the mail: the outcome tells, and it can be sent again.
+		result.Confirmation, err = s.confirm(ctx, user, letterOf(in.Confirmation))
+		if err != nil {
+			s.log.Info("confirmation mail was not sent", "user", user.ID, "error", err)
+		}
+	}
+	return result, nil
 }
 
-// Outcomes of a confirmation mail, as the wire has them.
-const confirmationFailed = "failed"
+// createUser creates by password or by provider, once for each idempotency key.
+// made is false when an earlier request with the same key had made the user.
+func (s *Server) createUser(ctx context.Context, c *conn, nu store.NewUser, in *protocol.CreateParams) (u store.User, made bool, err error) {
+	create := creation{user: nu}
+	if in.Provider == "" {
+		create.secret, err = s.secret(nu.Scope, in.Credentials)
+	} else {
+		create.proof = &oauth.Proof{ClientID: in.ClientID, IDToken: in.IDToken, AccessToken: in.AccessToken}
+		create.provider = in.Provider
+		err = s.prove(ctx, c, in.Provider, *create.proof)
+	}
+	if err != nil {
+		return store.User{}, false, err
+	}
+	if in.IdempotencyKey == "" {
+		u, err = s.create(ctx, create)
+		return u, true, err
+	}
+	return s.createOnce(ctx, create, in)
+}
+
+// A creation is a user to be made, with what he will log in by: the secret of a
+// password, or a provider's proof, which has been held good.
+type creation struct {
+	user     store.NewUser
+	secret   string
+	provider string
+	proof    *oauth.Proof
+}
 
 // create hashes the password and writes the user. A name that is taken is told
 // before the hash is made, so that trying names costs the pool nothing.
-func (s *Server) create(ctx context.Context, nu store.NewUser, secret string) (store.User, error) {
+func (s *Server) create(ctx context.Context, cr creation) (store.User, error) {
+	nu := cr.user
 	_, err := s.store.UserByUsername(ctx, nu.Scope, nu.Username)
 	if err == nil {
 		return store.User{}, store.ErrUsernameTaken
@@ -66,51 +92,66 @@ func (s *Server) create(ctx context.Context, nu store.NewUser, secret string) (s
 	if !errors.Is(err, store.ErrUserNotFound) {
 		return store.User{}, err
 	}
-	if nu.Password, err = s.hashes.Hash(ctx, passwords.Players, secret); err != nil {
+	if cr.proof == nil {
+		if nu.Password, err = s.hashes.Hash(ctx, passwords.Players, cr.secret); err != nil {
+			return store.User{}, err
+		}
+		return s.store.CreateUser(ctx, nu)
+	}
+	p, err := s.keptProvider(nu.ID, cr.provider, *cr.proof, 0)
+	if err != nil {
 		return store.User{}, err
 	}
+	nu.Provider = &p
 	return s.store.CreateUser(ctx, nu)
 }
 
 // createOnce creates under an idempotency key: the key fixes the user's id and
 // the data, so a repeat either finds that user or makes it.
-func (s *Server) createOnce(ctx context.Context, nu store.NewUser, in *protocol.CreateParams, secret string) (store.User, error) {
+func (s *Server) createOnce(ctx context.Context, cr creation, in *protocol.CreateParams) (u store.User, made bool, err error) {
 	digest, err := createDigest(in)
 	if err != nil {
-		return store.User{}, err
+		return store.User{}, false, err
 	}
-	id, kept, err := s.store.Idempotent(ctx, nu.Scope, in.IdempotencyKey, uuid.New(), digest)
+	id, kept, err := s.store.Idempotent(ctx, cr.user.Scope, in.IdempotencyKey, cr.user.ID, digest)
 	if err != nil {
-		return store.User{}, err
+		return store.User{}, false, err
 	}
 	if kept != digest {
-		return store.User{}, errOtherData
+		return store.User{}, false, errOtherData
 	}
-	user, err := s.createdBefore(ctx, id, secret)
+	u, err = s.createdBefore(ctx, id, cr)
 	if !errors.Is(err, store.ErrUserNotFound) {
-		return user, err
+		return u, false, err
 	}
-	nu.ID = id
-	user, err = s.create(ctx, nu, secret)
-	if errors.Is(err, store.ErrUsernameTaken) || errors.Is(err, store.ErrEmailTaken) {
+	cr.user.ID = id
+	u, err = s.create(ctx, cr)
+	if errors.Is(err, store.ErrUsernameTaken) || errors.Is(err, store.ErrEmailTaken) || errors.Is(err, store.ErrProviderTaken) {
 		// Perhaps by a repeat of this very request, on another connection.
-		if same, e := s.createdBefore(ctx, id, secret); !errors.Is(e, store.ErrUserNotFound) {
-			return same, e
+		if same, e := s.createdBefore(ctx, id, cr); !errors.Is(e, store.ErrUserNotFound) {
+			return same, false, e
 		}
 	}
-	return user, err
+	return u, true, err
 }
 
 var errOtherData = protocol.Errorf(protocol.StatusUserExists, "idempotency_key: used before with other data")
 
 // createdBefore returns the user that an earlier request with the same
-// idempotency key made, if the password is the same.
-func (s *Server) createdBefore(ctx context.Context, id uuid.UUID, secret string) (store.User, error) {
+// idempotency key made, to those who can log in as him.
+func (s *Server) createdBefore(ctx context.Context, id uuid.UUID, cr creation) (store.User, error) {
 	user, err := s.store.User(ctx, id)
 	if err != nil {
 		return store.User{}, err
 	}
-	ok, _, err := s.hashes.Verify(ctx, passwords.Players, user.Password, secret)
+	if cr.proof != nil {
+		p, err := findProvider(user, cr.provider)
+		if err != nil || p.Identity != oauth.Identity(cr.provider, cr.proof.ClientID) {
+			return store.User{}, errOtherData
+		}
+		return user, nil
+	}
+	ok, _, err := s.hashes.Verify(ctx, passwords.Players, user.Password, cr.secret)
 	if err != nil {
 		return store.User{}, err
 	}
@@ -125,6 +166,7 @@ func (s *Server) createdBefore(ctx context.Context, id uuid.UUID, secret string)
 func createDigest(in *protocol.CreateParams) (string, error) {
 	data := *in
 	data.Credentials, data.IdempotencyKey = protocol.Credentials{}, ""
+	data.IDToken, data.AccessToken = "", "" // a repeat may bring newer ones
 	b, err := json.Marshal(data, json.Deterministic(true))
 	if err != nil {
 		return "", err
@@ -156,7 +198,14 @@ func (s *Server) usersUpdate(ctx context.Context, c *conn, in *protocol.UpdatePa
 	if self, session := c.client.Identity(); self == in.UserID {
 		keep = session
 	}
-	return s.updateUser(ctx, u, &in.Update, keep)
+	return s.updateUser(ctx, u, &in.Update, keep, s.confirmsEmail(c))
+}
+
+// confirmsEmail reports whether a changed email has to be confirmed in the
+// client's scope.
+func (s *Server) confirmsEmail(c *conn) bool {
+	scope := c.scope.load()
+	return scope != nil && scope.Options.ConfirmEmail != nil && *scope.Options.ConfirmEmail
 }
 
 // reauthenticate asks for the current password where the scope wants it, and
@@ -186,8 +235,9 @@ func (s *Server) reauthenticate(ctx context.Context, c *conn, u store.User, in *
 }
 
 // updateUser writes an update, a client's or an admin's. A new password ends the
-// user's sessions but for keep.
-func (s *Server) updateUser(ctx context.Context, u store.User, in *protocol.UserUpdate, keep string) (protocol.User, error) {
+// user's sessions but for keep. With confirmEmail a new address makes the user
+// inactive until he has confirmed it.
+func (s *Server) updateUser(ctx context.Context, u store.User, in *protocol.UserUpdate, keep string, confirmEmail bool) (protocol.User, error) {
 	var up store.UserUpdate
 	if in.Username != "" {
 		up.Username = &in.Username
@@ -208,9 +258,16 @@ func (s *Server) updateUser(ctx context.Context, u store.User, in *protocol.User
 		}
 		up.KeepSession = keep
 	}
+	_, newEmail := in.Email.Value()
+	up.Unconfirm = confirmEmail && newEmail
 	updated, err := s.store.UpdateUser(ctx, u.ID, up)
 	if err != nil {
 		return protocol.User{}, err
+	}
+	if up.Unconfirm && updated.Confirmation != "" && protocol.EmailKey(updated.Email) != protocol.EmailKey(u.Email) {
+		if updated.Confirmation, err = s.confirm(ctx, updated, letter{}); err != nil {
+			s.log.Info("confirmation mail was not sent", "user", u.ID, "error", err)
+		}
 	}
 	return s.userObject(updated), nil
 }
@@ -260,18 +317,4 @@ func (s *Server) usersPresence(ctx context.Context, c *conn, in *protocol.Presen
 		}
 	}
 	return presence, nil
-}
-
-// errNoMail answers what would send mail on a server that has none configured.
-var errNoMail = &protocol.Error{Status: protocol.StatusEmailNotConfigured}
-
-func (s *Server) usersResendConfirmation(ctx context.Context, c *conn, in *protocol.UserRef) (uuid.UUID, error) {
-	if _, err := s.userOf(ctx, c, in.UserID); err != nil {
-		return uuid.Nil, err
-	}
-	return uuid.Nil, errNoMail
-}
-
-func (s *Server) usersSendPasswordReset(context.Context, *conn, *protocol.PasswordResetParams) (bool, error) {
-	return false, errNoMail
 }

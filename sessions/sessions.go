@@ -25,6 +25,7 @@ import (
 // Store is what this package needs of the store.
 type Store interface {
 	Login(ctx context.Context, id uuid.UUID, at store.ConnRef, ifPassword []byte) (store.User, store.Session, error)
+	LoginByProvider(ctx context.Context, id uuid.UUID, at store.ConnRef, provider, identity string) (store.User, store.Session, error)
 	Resume(ctx context.Context, token string, at store.ConnRef) (store.User, store.Session, store.ConnRef, error)
 	EndSession(ctx context.Context, user uuid.UUID, sessionID string) (bool, error)
 	EndSessions(ctx context.Context, user uuid.UUID, keep string, code protocol.CloseCode, reason string) (int, error)
@@ -139,8 +140,22 @@ var ErrSessionInvalid = store.ErrSessionInvalid
 // ifPassword. What the connection was logged in as before is replaced; that
 // session's token stays good.
 func (c *Client) Login(ctx context.Context, user uuid.UUID, ifPassword []byte) (store.User, store.Session, error) {
+	return c.login(user, func(at store.ConnRef) (store.User, store.Session, error) {
+		return c.node.store.Login(ctx, user, at, ifPassword)
+	})
+}
+
+// LoginByProvider logs the connection in as a user who has that identity at the
+// provider, as Login does.
+func (c *Client) LoginByProvider(ctx context.Context, user uuid.UUID, provider, identity string) (store.User, store.Session, error) {
+	return c.login(user, func(at store.ConnRef) (store.User, store.Session, error) {
+		return c.node.store.LoginByProvider(ctx, user, at, provider, identity)
+	})
+}
+
+func (c *Client) login(user uuid.UUID, start func(at store.ConnRef) (store.User, store.Session, error)) (store.User, store.Session, error) {
 	b := c.node.registry.begin(c, user)
-	u, s, err := c.node.store.Login(ctx, user, c.ref(), ifPassword)
+	u, s, err := start(c.ref())
 	if err != nil {
 		c.node.registry.drop(b)
 		return u, s, err

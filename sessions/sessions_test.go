@@ -334,7 +334,7 @@ func TestRunWaitsForAStoreThatIsAway(t *testing.T) {
 		go n.Run(ctx)
 		time.Sleep(3500 * time.Millisecond)
 		synctest.Wait()
-	if st.calls != 4 {
+		if st.calls != 4 {
 			t.Errorf("asked %d times in 3.5 s, want once a second", st.calls)
 		}
 		cancel()

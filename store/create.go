@@ -12,9 +12,9 @@ import (
 
 var scriptCreate = newScript("create")
 
-// CreateUser creates a user. The username, and the email if there is one, must
-// not be another user's of the scope: ErrUsernameTaken, ErrEmailTaken. Names
-// and values are taken to be valid, but extra is held to its bounds
+// CreateUser creates a user. The username, and the email and the provider's
+// identity if there are any, must not be another user's of the scope:
+// ErrUsernameTaken, ErrEmailTaken, ErrProviderTaken. Names and values are taken to be valid, but extra is held to its bounds
 // (ErrExtraBounds).
 //
 // A repetition with the same ID answers with the user that the first one made,
@@ -39,6 +39,12 @@ func (s *Store) createUser(ctx context.Context, n NewUser) (User, error) {
 	entries := []entry{usernameEntry(n.Scope, n.Username)}
 	if n.Email != "" {
 		entries = append(entries, emailEntry(n.Scope, n.Email))
+	}
+	if n.Provider != nil {
+		if err := n.Provider.check(); err != nil {
+			return User{}, err
+		}
+		entries = append(entries, n.Provider.entry(n.Scope))
 	}
 	var c claims
 	for range maxAttempts {
@@ -80,11 +86,16 @@ func (s *Store) tryCreate(ctx context.Context, n *NewUser, entries []entry, c *c
 	switch r.int(0) {
 	case 1:
 		at := millis(r.int(1))
-		return User{
+		u := User{
 			ID: n.ID, Scope: n.Scope, Username: n.Username, Email: n.Email, Group: n.Group, Extra: n.Extra,
 			Active: n.Active, Confirmation: n.Confirmation, Password: slices.Clone(n.Password),
 			CreatedAt: at, UpdatedAt: at,
-		}, false, nil
+		}
+		if n.Provider != nil {
+			u.ProviderRecords = []Provider{n.Provider.clone()}
+			u.nameProviders()
+		}
+		return u, false, nil
 	case 2:
 		u, err := decodeUser(n.ID, r.at(1))
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 
 var scriptDelete = newScript("delete")
 
-// DeleteUser removes a user, ends the sessions on every node and frees the
-// names. It reports whether there was such a user.
+// DeleteUser removes a user with his codes, ends the sessions on every node and
+// frees the names, those at providers too. It reports whether there was such a user.
 func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) (bool, error) {
 	for range maxAttempts {
 		u, err := s.User(ctx, id)
@@ -40,7 +40,7 @@ func (s *Store) tryDelete(ctx context.Context, id uuid.UUID, scope string) (dele
 	ended := signalEffect(Signal{
 		Kind: SignalEnd, User: id, Code: int(protocol.CloseSessionEnded), Reason: "user deleted",
 	})
-	keys := []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox(), p.names(scope), p.created(scope)}
+	keys := []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox(), p.names(scope), p.created(scope), p.codes(id)}
 
 	s.fault("before commit")
 	r, err := s.runReply(ctx, scriptDelete, keys, id.String(), scope, opTTL.Milliseconds(), ended.id, ended.String())
@@ -52,6 +52,10 @@ func (s *Store) tryDelete(ctx context.Context, id uuid.UUID, scope string) (dele
 	switch r.int(0) {
 	case 1:
 		s.freeFormer(ctx, id, scope, r.text(1), r.text(2))
+		bound := r.texts(3)
+		for i := 0; i+1 < len(bound); i += 2 {
+			s.freeAll(ctx, id, providerEntry(scope, bound[i], bound[i+1]))
+		}
 		s.finish(ctx, p.outbox(), ended)
 		return true, false, nil
 	case 2:

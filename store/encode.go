@@ -28,6 +28,11 @@ import (
 //	g   group                      ll  last_login_at, ms
 //	x:<key>  one value of extra    lc  logins
 //
+// and for each provider by which the user can log in
+//
+//	pv:<provider>  identity        pt:<provider>  sealed access token
+//	pc:<provider>  client_id       px:<provider>  its expiry, UNIX seconds
+//
 // An extra value has protocol.Value's stored form. A field that is not known
 // here is left alone, for newer versions beside this one.
 const (
@@ -45,6 +50,10 @@ const (
 	fieldLastLogin    = "ll"
 	fieldLogins       = "lc"
 	extraPrefix       = "x:"
+	providerPrefix    = "pv:"
+	clientIDPrefix    = "pc:"
+	tokenPrefix       = "pt:"
+	expiryPrefix      = "px:"
 )
 
 // fields returns the hash of a new user as field, value, … without its times.
@@ -72,6 +81,9 @@ func (n *NewUser) fields() []any {
 		if !v.IsNull() {
 			f = append(f, extraPrefix+key, string(v.AppendStored(nil)))
 		}
+	}
+	if n.Provider != nil {
+		f = append(f, n.Provider.fields()...)
 	}
 	return f
 }
@@ -115,7 +127,8 @@ func (u *User) set(field, value string) (err error) {
 	default:
 		key, ok := strings.CutPrefix(field, extraPrefix)
 		if !ok {
-			return nil
+			err = u.setProvider(field, value)
+			break
 		}
 		var v protocol.Value
 		if v, err = protocol.ParseStored(value); err == nil {
@@ -140,6 +153,7 @@ func (u *User) check(fields int) error {
 	case u.Scope == "" || u.Username == "" || u.CreatedAt.IsZero():
 		return errBadUser
 	}
+	u.nameProviders()
 	return nil
 }
 

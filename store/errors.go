@@ -21,6 +21,24 @@ var (
 	ErrUsernameTaken = errors.New("username taken")
 	ErrEmailTaken    = errors.New("email taken")
 
+	// ErrProviderExists: the user has an identity of that provider already.
+	ErrProviderExists = errors.New("user has the provider already")
+	// ErrProviderTaken: another user of the scope has that identity.
+	ErrProviderTaken = errors.New("provider identity taken")
+	// ErrProviderNotFound: the user has no identity of that provider.
+	ErrProviderNotFound = errors.New("user does not have the provider")
+
+	// ErrCodeInvalid: a mailed code is malformed, unknown or of another kind,
+	// or was of a user who is gone.
+	ErrCodeInvalid = errors.New("code invalid")
+	// ErrCodeSpent: a mailed code was good once. It has been used, or a newer
+	// change has voided it, or it has expired (then also ErrCodeExpired).
+	ErrCodeSpent = errors.New("code spent")
+	// ErrCodeExpired: a mailed code was not used in time. It is an ErrCodeSpent.
+	ErrCodeExpired = fmt.Errorf("%w: expired", ErrCodeSpent)
+	// ErrNotPending: no confirmation is open for the user.
+	ErrNotPending = errors.New("user is not waiting for a confirmation")
+
 	// ErrSessionInvalid: the token of a user's or an admin's session is
 	// malformed, unknown, expired or was ended.
 	ErrSessionInvalid = errors.New("session invalid")

@@ -14,6 +14,7 @@ import (
 //
 //	rc:{uN}:user:<uuid>          hash: the user, see encode.go
 //	rc:{uN}:sess:<uuid>          hash: session id → session, see sessions.go
+//	rc:{uN}:codes:<uuid>         hash: code id → code, see codes.go; with TTL
 //	rc:{uN}:fence:<uuid>         hash: index entry → the stamp up to which a reservation of it may no longer commit; TTL fenceTTL
 //	rc:{uN}:op:<op id>           string: the outcome of one write, so that its repetition is answered and not done; TTL opTTL
 //	rc:{uN}:names:<scope>        zset, all scores 0: "<username key>\x00<uuid>"
@@ -27,6 +28,8 @@ import (
 //
 //	rc:name:<scope>:<username key>   string "<uuid> <stamp>", see reserve.go
 //	rc:mail:<scope>:<email key>      the same
+//	rc:prov:<scope>:<provider>:<id>  the same
+//	rc:mailrate:<scope>:<hash>       zset: the mails that an address got, see mailrate.go; with TTL
 //	rc:idem:<scope>:<key>            string "<uuid> <digest>"; TTL idempotencyTTL
 //	rc:atok:<hash>                   string: an admin's session; with TTL
 //
@@ -81,6 +84,7 @@ func partitionOf(id uuid.UUID) partition {
 
 func (p partition) user(id uuid.UUID) string     { return string(p) + "user:" + id.String() }
 func (p partition) sessions(id uuid.UUID) string { return string(p) + "sess:" + id.String() }
+func (p partition) codes(id uuid.UUID) string    { return string(p) + "codes:" + id.String() }
 func (p partition) fence(id uuid.UUID) string    { return string(p) + "fence:" + id.String() }
 func (p partition) op(op string) string          { return string(p) + "op:" + op }
 func (p partition) names(scope string) string    { return string(p) + "names:" + escapeKey(scope) }
@@ -92,6 +96,12 @@ func nameKey(scope, key string) string {
 }
 func mailKey(scope, key string) string {
 	return keyPrefix + "mail:" + escapeKey(scope) + ":" + escapeKey(key)
+}
+func providerKey(scope, provider, identity string) string {
+	return keyPrefix + "prov:" + escapeKey(scope) + ":" + escapeKey(provider) + ":" + escapeKey(identity)
+}
+func mailRateKey(scope, hash string) string {
+	return keyPrefix + "mailrate:" + escapeKey(scope) + ":" + hash
 }
 func idemKey(scope, key string) string {
 	return keyPrefix + "idem:" + escapeKey(scope) + ":" + escapeKey(key)

@@ -14,8 +14,8 @@ import (
 	"rollcall/protocol"
 )
 
-// Usernames and emails are unique within a scope. The entry of a name and the
-// user's record lie in different slots, so no script can write both. Instead:
+// Usernames, emails and identities of providers are unique within a scope. The
+// entry of such a name and the user's record lie in different slots, so no script can write both. Instead:
 //
 //  1. Reserve: the entry gets "<uuid> <stamp>", the stamp being Redis' time in ms.
 //  2. Write: one script in the user's slot writes the record that names the
@@ -65,12 +65,13 @@ const (
 	releaseTimeout = 3 * time.Second
 )
 
-// An entry is one entry of an index: a username or an email of a scope.
+// An entry is one entry of an index: a username, an email or a provider's
+// identity of a scope.
 type entry struct {
 	step     string // in the names of fault points
 	key      string // Redis key
 	scope    string
-	value    string // the username key or email key
+	value    string // the username key, email key or identity
 	field    string // of the user's hash: the text as typed
 	keyField string // of the user's hash: its key, when that differs
 	taken    error
@@ -89,10 +90,14 @@ func (e entry) namedBy(u *User) bool {
 	if u.Scope != e.scope {
 		return false
 	}
-	if e.field == fieldUsername {
+	switch e.field {
+	case fieldUsername:
 		return protocol.UsernameKey(u.Username) == e.value
+	case fieldEmail:
+		return protocol.EmailKey(u.Email) == e.value
 	}
-	return protocol.EmailKey(u.Email) == e.value
+	p, ok := u.Provider(strings.TrimPrefix(e.field, providerPrefix))
+	return ok && p.Identity == e.value
 }
 
 // A claim is a reservation that we hold: the entry has exactly this stamp.

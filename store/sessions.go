@@ -98,13 +98,25 @@ func SessionID(token string) (user uuid.UUID, sessionID string, ok bool) {
 // nil, it has to be the password record stored now, else ErrConflict. A user's
 // 33rd session ends the one whose last use is longest ago.
 func (s *Store) Login(ctx context.Context, id uuid.UUID, at ConnRef, ifPasswordIs []byte) (User, Session, error) {
+	return s.login(ctx, id, at, ifPassword(ifPasswordIs), "", "")
+}
+
+// LoginByProvider is Login on condition that the user still has that identity
+// at the provider, else ErrConflict.
+func (s *Store) LoginByProvider(ctx context.Context, id uuid.UUID, at ConnRef, provider, identity string) (User, Session, error) {
+	return s.login(ctx, id, at, "", providerPrefix+provider, identity)
+}
+
+// login has two conditions: on the password record, as ifPassword has it, and
+// on the value of a field, unless field is "".
+func (s *Store) login(ctx context.Context, id uuid.UUID, at ConnRef, ifPassword, field, value string) (User, Session, error) {
 	p := partitionOf(id)
 	token, parsed := newToken(id)
 	before, after := endSessionEffect(id)
 	node, conn := at.stored()
 	s.fault("before login")
 	r, err := s.runReply(ctx, scriptLogin, []string{p.user(id), p.sessions(id), p.outbox()},
-		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), ifPassword(ifPasswordIs), maxSessions, before, after)
+		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), ifPassword, maxSessions, before, after, field, value)
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("log in: %w", err)
 	}
@@ -113,7 +125,7 @@ func (s *Store) Login(ctx context.Context, id uuid.UUID, at ConnRef, ifPasswordI
 	case 0:
 		return User{}, Session{}, fmt.Errorf("log in: %w", ErrUserNotFound)
 	case 2:
-		return User{}, Session{}, fmt.Errorf("log in: %w: password changed meanwhile", ErrConflict)
+		return User{}, Session{}, fmt.Errorf("log in: %w: password or provider changed meanwhile", ErrConflict)
 	}
 	for _, gone := range r.texts(4) {
 		s.finish(ctx, p.outbox(), effect{id: gone, kind: effectSignal, payload: strings.TrimPrefix(before+gone+after, effectSignal+" ")})

@@ -23,7 +23,8 @@ const (
 
 // UpdateUser changes a user and returns him as he is then. Only the fields that
 // are given are written, all of them or none, so that updates of different
-// fields, and merges of different extra keys, never undo one another.
+// fields, and merges of different extra keys, never undo one another. A new
+// email or a new password voids the user's open codes in the same step.
 //
 // It fails with ErrUserNotFound, ErrUsernameTaken, ErrEmailTaken, ErrExtraBounds
 // (64 keys or 8 KiB after the merge), or ErrConflict (the password record is
@@ -60,7 +61,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		return User{}, false, err
 	}
 	p := partitionOf(id)
-	keys := []string{p.user(id), p.fence(id), p.op(randomID()), p.sessions(id), p.outbox()}
+	keys := []string{p.user(id), p.fence(id), p.op(randomID()), p.sessions(id), p.outbox(), p.codes(id)}
 	if u.Username != nil {
 		keys = append(keys, p.names(change.scope))
 	}
@@ -73,7 +74,8 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		id.String(), opTTL.Milliseconds(), ifPassword(u.IfPassword), flag(u.Rehash), flag(endSessions),
 		u.KeepSession, ended.id, ended.String(), protocol.MaxExtraKeys, protocol.MaxExtraBytes,
 	}
-	args = append(append(args, change.args[:]...), u.fields()...)
+	args = append(append(args, change.args[:]...), flag(u.Unconfirm))
+	args = append(args, u.fields()...)
 
 	s.fault("before commit")
 	r, err := s.runReply(ctx, scriptUpdate, keys, args...)

@@ -19,7 +19,7 @@ type User struct {
 	Active   bool
 
 	// Confirmation is the state of the email's confirmation: "" where none was
-	// asked for or it is done, "pending" or "failed".
+	// asked for or it is done, else ConfirmationPending or ConfirmationFailed.
 	Confirmation string
 
 	// Password is the server's record of the password, opaque here and of at
@@ -30,9 +30,17 @@ type User struct {
 	CreatedAt, UpdatedAt, LastLoginAt time.Time
 	Logins                            int64
 
-	// Providers are the names of the providers that the user can log in by, sorted.
-	Providers []string
+	// Providers are the names of the providers that the user can log in by,
+	// sorted; ProviderRecords are what is kept of them, in the same order.
+	Providers       []string
+	ProviderRecords []Provider
 }
+
+// States of a confirmation that is asked for and not done.
+const (
+	ConfirmationPending = "pending" // a mail is under way
+	ConfirmationFailed  = "failed"  // no mail could be sent so far
+)
 
 // A NewUser is what CreateUser makes a user of. See [User] for the fields.
 type NewUser struct {
@@ -43,6 +51,7 @@ type NewUser struct {
 	Active          bool
 	Confirmation    string
 	Password        []byte
+	Provider        *Provider // an identity to log in by, reserved like the username; nil: none
 }
 
 // A UserUpdate is what UpdateUser changes. What is nil stays as it is.
@@ -54,6 +63,11 @@ type UserUpdate struct {
 
 	Active       *bool
 	Confirmation *string
+
+	// Unconfirm says that a new email is to be confirmed: if the update brings
+	// another one, the user becomes inactive and his confirmation "failed", as
+	// it is until a mail is under way. It prevails over Active and Confirmation.
+	Unconfirm bool
 
 	// Password is the new record. It ends all sessions but KeepSession (a
 	// session id, or "" to keep none), unless Rehash says that the password is

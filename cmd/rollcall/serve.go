@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -39,6 +40,18 @@ type serveCommand struct {
 	TLSKey      string   `name:"tls-key" placeholder:"FILE" help:"PEM file with the certificate's private key."`
 	Autocert    []string `sep:"none" placeholder:"DOMAIN" help:"Domain to fetch a certificate for by ACME. May be repeated."`
 	AutocertDir string   `placeholder:"DIR" help:"Folder where those certificates are kept."`
+
+	SMTP      secret `name:"smtp" placeholder:"URL" help:"Mail server: smtp://user:pass@host:587 (STARTTLS) or smtps://user:pass@host (TLS). Without it mail is kept in the outbox."`
+	SMTPFile  string `name:"smtp-file" placeholder:"FILE" help:"File that holds the mail server's URL."`
+	MailFrom  string `placeholder:"ADDRESS" help:"Sender of mail where a client names none. Needed with smtp."`
+	Outbox    string `default:"outbox" placeholder:"DIR" help:"Folder that keeps mail as .eml files when there is no mail server. Nobody is mailed then."`
+	Templates string `placeholder:"DIR" help:"Folder with mail templates (registration, password) and pages. Built-in ones are used where it has none."`
+	MailLimit int    `default:"5" placeholder:"N" help:"Mails that one recipient gets within an hour."`
+	PublicURL string `placeholder:"URL" help:"What links in mails begin with, such as https://accounts.example.com. Without it links lead to this machine."`
+
+	TokenKey       secret `placeholder:"KEYS" help:"Keys that seal the access tokens of providers: 32 bytes as hex or base64, or a phrase of 16 characters or more; several are parted by commas, the first one seals. Without one access tokens are not kept."`
+	TokenKeyFile   string `placeholder:"FILE" help:"File that holds those keys."`
+	PrivateIssuers bool   `help:"Allow OpenID Connect issuers at private addresses."`
 
 	HashMemory  uint32 `default:"19456" placeholder:"KIB" help:"Memory of one password hash (Argon2id), in KiB."`
 	HashTime    uint32 `default:"2" placeholder:"N" help:"Passes of one password hash."`
@@ -102,6 +115,10 @@ func (c *serveCommand) serve(ctx context.Context, p Program, st *store.Store, lo
 	if err != nil {
 		return err
 	}
+	defer srv.Close()
+	if c.SMTP == "" {
+		log.Warn("no mail server: mail is kept as files and reaches nobody", "outbox", c.Outbox)
+	}
 	generated, err := srv.Bootstrap(ctx, server.BootstrapOptions{
 		AdminPassword: string(c.AdminPassword),
 		Scopes:        c.Scope,
@@ -130,6 +147,12 @@ func (c *serveCommand) complete(s *settings) error {
 		return err
 	}
 	if c.AdminPassword, err = s.secret("admin-password", c.AdminPassword, c.AdminPasswordFile); err != nil {
+		return err
+	}
+	if c.SMTP, err = s.secret("smtp", c.SMTP, c.SMTPFile); err != nil {
+		return err
+	}
+	if c.TokenKey, err = s.secret("token-key", c.TokenKey, c.TokenKeyFile); err != nil {
 		return err
 	}
 	if c.AutoScopes == nil {
@@ -169,6 +192,12 @@ func (c *serveCommand) check() error {
 			return usageError{err}
 		}
 	}
+	if c.SMTP != "" && c.MailFrom == "" {
+		return usagef("smtp needs mail-from, the sender of mail")
+	}
+	if c.PublicURL != "" && !strings.HasPrefix(c.PublicURL, "https://") && !strings.HasPrefix(c.PublicURL, "http://") {
+		return usagef("public-url begins with https:// or http://")
+	}
 	if c.AdminPassword != "" {
 		if err := protocol.Check("password", "admin-password", string(c.AdminPassword)); err != nil {
 			return usageError{err}
@@ -186,6 +215,14 @@ func (c *serveCommand) hash() passwords.Params {
 	return passwords.Params{Memory: c.HashMemory, Time: c.HashTime, Threads: c.HashThreads}
 }
 
+// tokenKeys parts the keys.
+func (c *serveCommand) tokenKeys() []string {
+	if c.TokenKey == "" {
+		return nil
+	}
+	return strings.Split(string(c.TokenKey), ",")
+}
+
 func (c *serveCommand) config(log *slog.Logger) server.Config {
 	return server.Config{
 		Listen:              c.Listen,
@@ -198,6 +235,14 @@ func (c *serveCommand) config(log *slog.Logger) server.Config {
 		AutoScopes:          *c.AutoScopes,
 		RequirePasswordHash: c.RequirePasswordHash,
 		Origins:             c.Origin,
+		PublicURL:           c.PublicURL,
+		SMTP:                string(c.SMTP),
+		Outbox:              c.Outbox,
+		MailFrom:            c.MailFrom,
+		Templates:           c.Templates,
+		MailLimit:           c.MailLimit,
+		TokenKeys:           c.tokenKeys(),
+		PrivateIssuers:      c.PrivateIssuers,
 		Hash:                c.hash(),
 		HashWorkers:         c.HashWorkers,
 		HashQueue:           c.HashQueue,

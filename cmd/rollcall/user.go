@@ -16,6 +16,9 @@ type userCommands struct {
 	List   userList   `cmd:"" help:"List the users of a scope."`
 	Update userUpdate `cmd:"" help:"Change a user."`
 	Delete userDelete `cmd:"" help:"Delete a user."`
+
+	ConfirmLink userConfirmLink `cmd:"" help:"Print a link by which a pending user confirms his email address."`
+	ResetLink   userResetLink   `cmd:"" help:"Print a link by which a user sets a new password."`
 }
 
 // userArgument names one user. There is one rule: with --scope it is a

@@ -12,9 +12,10 @@
 -- ARGV[7]  sessions that a user may have
 -- ARGV[8]  the effect that ends one which is too many, up to its id,
 -- ARGV[9]  and after it
+-- ARGV[10] '' or a field of the user, ARGV[11] its value that must be there
 -- returns  {1, created, expires, fields, ids of sessions that went}; expired ones not counted
 --          {0} no such user
---          {2} another password record is stored
+--          {2} another password record is stored, or another value
 local flat = redis.call('HGETALL', KEYS[1])
 if #flat == 0 then
   return {0}
@@ -24,6 +25,9 @@ for i = 1, #flat, 2 do
   rec[flat[i]] = flat[i + 1]
 end
 if ARGV[6] ~= '' and ARGV[6] ~= '=' .. (rec.p or '') then
+  return {2}
+end
+if ARGV[10] ~= '' and rec[ARGV[10]] ~= ARGV[11] then
   return {2}
 end
 local mine = redis.call('HGET', KEYS[2], ARGV[1])

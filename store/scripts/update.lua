@@ -6,7 +6,8 @@
 -- KEYS[3]  the op
 -- KEYS[4]  his sessions
 -- KEYS[5]  the partition's outbox
--- KEYS[6]  the partition's names of the scope; absent when the username stays
+-- KEYS[6]  his codes
+-- KEYS[7]  the partition's names of the scope; absent when the username stays
 -- ARGV[1]  the user's id
 -- ARGV[2]  ms that the op is kept
 -- ARGV[3]  '' or '=' and the password record that must be there
@@ -19,7 +20,8 @@
 -- ARGV[13] stamp of its reservation or '', ARGV[14] Redis key of its entry
 -- ARGV[15] email: '' it stays, 'c' it goes, 's' it is ARGV[16] with key ARGV[17]
 -- ARGV[18] stamp of its reservation or '', ARGV[19] Redis key of its entry
--- ARGV[20…] field, value, …; an empty value removes the field
+-- ARGV[20] '1' if another email has to be confirmed
+-- ARGV[21…] field, value, …; an empty value removes the field
 -- returns  {1, former username key or '', former email key or '', fields}: done,
 --          also when this op did it before; a former key is one to be freed
 --          {0} no such user
@@ -68,7 +70,7 @@ if moved and ARGV[15] == 's' then
 end
 
 local extra = false
-for i = 20, #ARGV, 2 do
+for i = 21, #ARGV, 2 do
   if string.sub(ARGV[i], 1, 2) == 'x:' then
     extra = true
     rec[ARGV[i]] = ARGV[i + 1]
@@ -116,16 +118,28 @@ if ARGV[11] ~= '' then
   put_text('u', ARGV[11], 'uk', ARGV[12])
 end
 if renamed then
-  redis.call('ZREM', KEYS[6], name .. '\0' .. ARGV[1])
-  redis.call('ZADD', KEYS[6], 0, ARGV[12] .. '\0' .. ARGV[1])
+  redis.call('ZREM', KEYS[7], name .. '\0' .. ARGV[1])
+  redis.call('ZADD', KEYS[7], 0, ARGV[12] .. '\0' .. ARGV[1])
 end
 if ARGV[15] == 's' then
   put_text('e', ARGV[16], 'ek', ARGV[17])
 elseif ARGV[15] == 'c' then
   put_text('e', '', 'ek', '')
 end
-for i = 20, #ARGV, 2 do
+for i = 21, #ARGV, 2 do
   put(ARGV[i], ARGV[i + 1])
+end
+if moved and ARGV[15] == 's' and ARGV[20] == '1' then
+  redis.call('HSET', KEYS[1], 'a', '0', 'cf', 'failed')
+end
+if ARGV[5] == '1' or moved or (ARGV[15] == 's' and ARGV[16] ~= rec.e) then
+  -- Codes were for what the user was: another spelling of the email counts too.
+  local codes = redis.call('HGETALL', KEYS[6])
+  for i = 1, #codes, 2 do
+    if string.sub(codes[i + 1], 1, 1) == 'o' then
+      redis.call('HSET', KEYS[6], codes[i], 'v' .. string.sub(codes[i + 1], 2))
+    end
+  end
 end
 if ARGV[4] ~= '1' then
   put('ua', now)
