@@ -243,6 +243,88 @@ func TestASlowCreateWhoseNameWasTakenOverIsRefused(t *testing.T) {
 	})
 }
 
+// The same for an update, of either name.
+func TestASlowUpdateWhoseNameWasTakenOverIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		update UserUpdate
+		rival  NewUser
+		want   error
+	}{
+		"rename": {UserUpdate{Username: new("Wanted")}, newUser("wanted"), ErrUsernameTaken},
+		"email":  {UserUpdate{Email: new("Wanted@home.com")}, newUserWithEmail("rival", "wanted@home.com"), ErrEmailTaken},
+		"both":   {UserUpdate{Username: new("Wanted"), Email: new("Wanted@home.com")}, newUserWithEmail("rival", "wanted@home.com"), ErrEmailTaken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var g gate
+			onEveryWith(t, Config{ReservationAge: 50 * time.Millisecond, fault: g.fault}, func(t *testing.T, s *Store) {
+				u := mustCreate(t, s, newUserWithEmail("tiny", "tina@home.com"))
+				g.arm("before commit")
+				slow := make(chan error, 1)
+				go func() {
+					_, err := s.UpdateUser(t.Context(), u.ID, c.update)
+					slow <- err
+				}()
+				g.waitReached(t)
+				rival := mustCreate(t, s, c.rival)
+				close(g.opened)
+				wantErr(t, <-slow, c.want)
+				wantName(t, s, rival.Username, rival.ID)
+				wantName(t, s, "tiny", u.ID)
+				wantEmail(t, s, "tina@home.com", u.ID)
+				if name == "both" {
+					wantName(t, s, "wanted", uuid.Nil)
+				}
+				checkConsistent(t, s, false)
+			})
+		})
+	}
+}
+
+// Two updates of one user want the same name, and the one that fails gives it
+// up while the other is about to commit: the other starts again.
+func TestAnUpdateWhoseNameWasGivenUpByAnotherStartsAgain(t *testing.T) {
+	var g gate
+	onEveryWith(t, Config{fault: g.fault}, func(t *testing.T, s *Store) {
+		mustCreate(t, s, newUserWithEmail("other", "other@home.com"))
+		u := mustCreate(t, s, newUser("tiny"))
+		g.arm("before commit")
+		slow := make(chan error, 1)
+		go func() {
+			_, err := s.UpdateUser(t.Context(), u.ID, UserUpdate{Username: new("wanted")})
+			slow <- err
+		}()
+		g.waitReached(t)
+		_, err := s.UpdateUser(t.Context(), u.ID, UserUpdate{Username: new("wanted"), Email: new("other@home.com")})
+		wantErr(t, err, ErrEmailTaken)
+		wantName(t, s, "wanted", uuid.Nil)
+		close(g.opened)
+		if err := <-slow; err != nil {
+			t.Error(err)
+		}
+		wantName(t, s, "wanted", u.ID)
+		checkConsistent(t, s, false)
+	})
+}
+
+// An older reservation of the same user must not pass for the newer one, so a
+// stamp rises even where the clock has gone back, and above a fence.
+func TestAStampRisesWhateverTheClockDoes(t *testing.T) {
+	onEvery(t, func(t *testing.T, s *Store) {
+		id, e := uuid.New(), nameEntry(testScope, "tiny")
+		later := time.Now().Add(time.Hour).UnixMilli()
+		for i, least := range []int64{later, 0, 0, later + 100, 0} {
+			c, err := s.reserve(t.Context(), id, e, least)
+			if want := []int64{later, later + 1, later + 2, later + 100, later + 101}[i]; err != nil || c.stamp != want {
+				t.Errorf("%d: stamp %d, %v; want %d", i, c.stamp, err, want)
+			}
+			r, err := parseReservation(s.client.Get(t.Context(), e.key).Val())
+			if err != nil || r.holder != id || r.stamp != c.stamp {
+				t.Errorf("%d: entry %q, %v", i, r.value, err)
+			}
+		}
+	})
+}
+
 // The one who takes over is slow himself: he has fenced off the first one, who
 // then comes back, reserves anew and commits.
 func TestASlowTakeoverGivesWayToTheOwnerWhoCameBack(t *testing.T) {
