@@ -64,8 +64,8 @@ func checkName(field, s string) *Error {
 	if n == 0 || n > MaxNameChars {
 		return Errorf(StatusOutOfBounds, "%s: must be 1 to %d characters", field, MaxNameChars)
 	}
-	if hasControl(s) || !utf8.ValidString(s) {
-		return Errorf(StatusOutOfBounds, "%s: must not have control characters", field)
+	if hasControl(s) || hasInvisible(s) || !utf8.ValidString(s) {
+		return Errorf(StatusOutOfBounds, "%s: must not have control or invisible characters", field)
 	}
 	if strings.TrimSpace(s) != s {
 		return Errorf(StatusOutOfBounds, "%s: must not start or end with a space", field)
@@ -136,6 +136,31 @@ func hasControl(s string) bool {
 			r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
 			return true
 		}
+	}
+	return false
+}
+
+// hasInvisible reports whether s has a character that shows nothing, so that two
+// different names could look the same: Unicode's category Cf, and the
+// default-ignorable letters outside it. Joiners and emoji's variation selector
+// are needed within some scripts and emoji, and are allowed there: after a
+// character that is neither Latin nor common ASCII.
+func hasInvisible(s string) bool {
+	var last rune
+	for _, r := range s {
+		switch {
+		case r == '\u200c' || r == '\u200d' || r == '\ufe0f':
+			if last < 0x0300 || unicode.Is(unicode.Latin, last) {
+				return true
+			}
+			continue
+		case unicode.Is(unicode.Cf, r),
+			r == '\u034f', r == '\u115f', r == '\u1160', r == '\u17b4', r == '\u17b5',
+			r >= '\u180b' && r <= '\u180f', r >= '\ufe00' && r <= '\ufe0e',
+			r == '\u3164', r == '\uffa0', r >= 0xe0000 && r <= 0xe0fff:
+			return true
+		}
+		last = r
 	}
 	return false
 }

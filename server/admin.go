@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"rollcall/protocol"
 	"rollcall/server/passwords"
@@ -18,7 +19,8 @@ func (s *Server) adminRoutes() {
 type adminIdentity struct {
 	name   string
 	role   string
-	scopes []string // empty: all
+	scopes []string  // empty: all
+	until  time.Time // when the token ends, and the rights with it
 }
 
 // may reports whether the admin's role has a right.
@@ -47,7 +49,7 @@ func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLogi
 		admin, expires.Time, err = s.store.AdminSession(ctx, in.Token)
 		session.Token, session.ExpiresAt = in.Token, expires
 	} else {
-		admin, err = s.adminByPassword(ctx, in)
+		admin, err = s.adminByPassword(ctx, c, in)
 		if err == nil {
 			session.Token, session.ExpiresAt.Time, err = s.store.StartAdminSession(ctx, admin.Name, s.cfg.AdminSessionTTL)
 		}
@@ -56,7 +58,7 @@ func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLogi
 		return protocol.AdminSession{}, err
 	}
 	c.phase = phaseAdmin
-	c.admin = &adminIdentity{name: admin.Name, role: admin.Role, scopes: admin.Scopes}
+	c.admin = &adminIdentity{name: admin.Name, role: admin.Role, scopes: admin.Scopes, until: session.ExpiresAt.Time}
 	c.stopInitTimer()
 	session.Name, session.Role, session.Scopes = admin.Name, admin.Role, admin.Scopes
 	return session, nil
@@ -64,7 +66,7 @@ func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLogi
 
 // adminByPassword tells nobody which admins exist: an unknown one costs the same
 // hash and gets the same answer.
-func (s *Server) adminByPassword(ctx context.Context, in *protocol.AdminLoginParams) (store.Admin, error) {
+func (s *Server) adminByPassword(ctx context.Context, c *conn, in *protocol.AdminLoginParams) (store.Admin, error) {
 	admin, err := s.store.Admin(ctx, in.Name)
 	if err != nil && !errors.Is(err, store.ErrAdminNotFound) {
 		return admin, err
@@ -74,7 +76,8 @@ func (s *Server) adminByPassword(ctx context.Context, in *protocol.AdminLoginPar
 		return admin, err
 	}
 	if !ok {
-		s.log.Warn("admin login failed", "admin", in.Name)
+		// Not the name: what was typed there may be a password.
+		s.log.Warn("admin login failed", "remote", c.remote)
 		return admin, &protocol.Error{Status: protocol.StatusPasswordInvalid}
 	}
 	return admin, nil

@@ -55,12 +55,39 @@ func (s *Server) adminUsersList(ctx context.Context, c *conn, in *protocol.ListU
 	if in.Limit == 0 {
 		in.Limit = defaultListLimit
 	}
-	users, cursor, err := s.store.ListUsers(ctx, store.ListQuery{
-		Scope: in.Scope, Filter: in.Filter, OrderBy: in.OrderBy, Limit: in.Limit, Cursor: in.Cursor,
-	})
-	if err != nil {
-		return protocol.UserList{}, err
+	query := store.ListQuery{Scope: in.Scope, Filter: in.Filter, OrderBy: in.OrderBy, Limit: in.Limit, Cursor: in.Cursor}
+	for {
+		users, cursor, err := s.store.ListUsers(ctx, query)
+		if err != nil {
+			return protocol.UserList{}, err
+		}
+		fit := fitting(users)
+		if fit == len(users) {
+			return s.userList(in, users, cursor), nil
+		}
+		// Too much for a frame: the same page again, shorter, for its cursor.
+		query.Limit = max(1, fit)
 	}
+}
+
+// maxListBytes is how much of a frame the users of a page may take.
+const maxListBytes = protocol.MaxReplyBytes - 4096
+
+// fitting returns how many users fit into a frame for sure, at least one. JSON
+// writes a byte of text in at most six; a user's other members and the
+// punctuation of extra stay below 2 KiB.
+func fitting(users []store.User) int {
+	size := 0
+	for i, u := range users {
+		size += 2048 + 6*(len(u.Username)+len(u.Email)+len(u.Group)+len(u.Scope)+u.Extra.Size())
+		if size > maxListBytes && i > 0 {
+			return i
+		}
+	}
+	return len(users)
+}
+
+func (s *Server) userList(in *protocol.ListUsersParams, users []store.User, cursor string) protocol.UserList {
 	list := protocol.UserList{Users: make([]protocol.User, 0, len(users)), Cursor: cursor}
 	for _, u := range users {
 		object := s.userObject(u)
@@ -72,7 +99,7 @@ func (s *Server) adminUsersList(ctx context.Context, c *conn, in *protocol.ListU
 		}
 		list.Users = append(list.Users, object)
 	}
-	return list, nil
+	return list
 }
 
 func (s *Server) adminUsersGet(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.UserDetail, error) {
@@ -133,7 +160,7 @@ func (s *Server) adminUsersUpdate(ctx context.Context, c *conn, in *protocol.Adm
 	if err != nil {
 		return protocol.User{}, err
 	}
-	return s.updateUser(ctx, u, &in.Update, "", false)
+	return s.updateUser(ctx, c, u, &in.Update, "", false)
 }
 
 func (s *Server) adminUsersDelete(ctx context.Context, c *conn, in *protocol.UserRef) (int, error) {

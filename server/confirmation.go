@@ -45,7 +45,10 @@ func (s *Server) confirm(ctx context.Context, u store.User, l letter) (outcome s
 	first, err := s.mail.post(ctx, u, store.CodeConfirm, l, func(err error) { s.confirmationOutcome(u.ID, err) })
 	if err == nil {
 		if err = awaitFirst(ctx, first); err == nil {
-			// A mail that is tried again later counts as under way.
+			// A mail that is tried again later counts as under way. The wait
+			// may have used up the request's time.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
+			defer cancel()
 			return store.ConfirmationPending, s.store.SetConfirmation(ctx, u.ID, store.ConfirmationPending)
 		}
 		err = &protocol.Error{Status: protocol.StatusEmailNotSent}

@@ -44,10 +44,13 @@ type conn struct {
 
 	inFlight atomic.Int32
 	draining atomic.Bool
+	hashing  hashing
 	order    order
 	out      outbound
 
-	closeOnce sync.Once // of the socket
+	failures  atomic.Int32  // of the first message: wrong keys and passwords
+	closeOnce sync.Once     // of the socket
+	closed    chan struct{} // made by closeOnce; closed when the socket is
 }
 
 // A phase is how far a connection has come.
@@ -130,7 +133,6 @@ func (c *conn) receive(b []byte) bool {
 		c.srv.metrics.request(nil, protocol.StatusDecodeFailed, 0)
 		if c.offences++; c.offences > maxOffences {
 			c.Close(protocol.CloseProtocolAbuse, "")
-			return false
 		}
 		return true
 	}
@@ -200,8 +202,7 @@ func (c *conn) closeSocket(cl *closing) {
 		if len(reason) > 123 { // what a close frame holds
 			reason = reason[:123]
 		}
-		// The handshake waits for the peer, up to 5 s; the writer must not.
-		go c.ws.Close(websocket.StatusCode(cl.code), reason)
+		c.handshake(websocket.StatusCode(cl.code), reason)
 	})
 }
 
@@ -211,8 +212,19 @@ func (c *conn) closeNow(code websocket.StatusCode, reason string) {
 	c.stopQueue()
 	c.closeOnce.Do(func() {
 		c.srv.metrics.closed(int(code))
-		go c.ws.Close(code, reason)
+		c.handshake(code, reason)
 	})
+}
+
+// handshake does the closing handshake on a goroutine of its own: it waits for
+// the peer, up to 5 s, and neither writer nor reader must.
+func (c *conn) handshake(code websocket.StatusCode, reason string) {
+	c.closed = make(chan struct{})
+	go func() {
+		defer close(c.closed)
+		_ = c.ws.Close(code, reason)
+		_ = c.peer.Conn.Close()
+	}()
 }
 
 // abandon closes a connection whose peer does not read: a close frame is tried,
@@ -221,10 +233,8 @@ func (c *conn) abandon(code protocol.CloseCode) {
 	c.stopQueue()
 	c.closeOnce.Do(func() {
 		c.srv.metrics.closed(int(code))
-		go func() {
-			_ = c.peer.SetWriteDeadline(time.Now().Add(time.Second))
-			_ = c.ws.Close(websocket.StatusCode(code), code.Reason())
-		}()
+		_ = c.peer.SetWriteDeadline(time.Now().Add(time.Second))
+		c.handshake(websocket.StatusCode(code), code.Reason())
 	})
 }
 
@@ -232,8 +242,12 @@ func (c *conn) abandon(code protocol.CloseCode) {
 func (c *conn) fail(err error) {
 	c.stopQueue()
 	c.closeOnce.Do(func() {
-		c.srv.metrics.closed(int(websocket.CloseStatus(err)))
-		go c.ws.CloseNow()
+		c.srv.metrics.ended(err)
+		c.closed = make(chan struct{})
+		go func() {
+			defer close(c.closed)
+			_ = c.ws.CloseNow()
+		}()
 	})
 }
 
@@ -262,11 +276,27 @@ func (c *conn) stopQueue() {
 	}
 }
 
-// leave takes a connection that is over out of everything.
+// leave takes a connection that is over out of everything. Its place is free
+// only when its socket is: a peer that keeps the closing handshake waiting keeps
+// its place.
 func (c *conn) leave() {
 	c.stopInitTimer()
+	c.hashing.end()
 	c.client.Disconnect()
+	<-c.closed // set: a reader ends only after closeOnce has begun to close
 	c.srv.remove(c)
+}
+
+// maxFailures is how many wrong keys and passwords a connection may show before
+// its first message holds.
+const maxFailures = 5
+
+// countFailure closes a connection that keeps trying keys or admin passwords.
+func (c *conn) countFailure(m *protocol.Message, status protocol.Status) {
+	guess := status == protocol.StatusWrongKey || status == protocol.StatusPasswordInvalid || status == protocol.StatusSessionInvalid
+	if m.Access == protocol.AccessFirst && guess && c.failures.Add(1) >= maxFailures {
+		c.Close(protocol.CloseProtocolAbuse, "too many wrong keys or passwords")
+	}
 }
 
 func (c *conn) stopInitTimer() {

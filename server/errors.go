@@ -19,6 +19,7 @@ var storeStatuses = []struct {
 }{
 	{store.ErrUserNotFound, protocol.StatusUserNotFound},
 	{store.ErrUsernameTaken, protocol.StatusUserExists},
+	{store.ErrUserGone, protocol.StatusUserExists},
 	{store.ErrEmailTaken, protocol.StatusUserExists},
 	{store.ErrExtraBounds, protocol.StatusOutOfBounds},
 	{store.ErrProviderExists, protocol.StatusProviderExists},
@@ -38,6 +39,7 @@ var storeStatuses = []struct {
 
 // messages of statuses whose table text does not say which of two things it was.
 var storeMessages = map[error]string{
+	store.ErrUserGone:      "idempotency_key: the user that it made was deleted",
 	store.ErrUsernameTaken: "user already exists: the username is taken",
 	store.ErrEmailTaken:    "user already exists: the email address is taken",
 	store.ErrProviderTaken: "provider identity belongs to another user",

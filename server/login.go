@@ -98,7 +98,7 @@ func (s *Server) authenticate(ctx context.Context, c *conn, in *protocol.LoginPa
 	if !known && !errors.Is(err, store.ErrUserNotFound) {
 		return user, err
 	}
-	ok, stale, err := s.hashes.Verify(ctx, passwords.Players, user.Password, secret)
+	ok, stale, err := s.verify(ctx, c, user.Password, secret)
 	switch {
 	case err != nil:
 		return user, err

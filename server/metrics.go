@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -43,7 +44,7 @@ func newMetrics(s *Server) *metrics {
 			Buckets: []float64{.0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
 		}, []string{"type"}),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_connections_closed_total", Help: "Connections closed, by close code (-1: lost).",
+			Name: "rollcall_connections_closed_total", Help: "Connections closed, by the close code that was sent; \"peer\" where the client closed, \"lost\" where the connection broke.",
 		}, []string{"code"}),
 		accepted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_connections_accepted_total", Help: "WebSocket handshakes done.",
@@ -103,5 +104,14 @@ func (rs *routeStats) counter(status protocol.Status) prometheus.Counter {
 	return c
 }
 
-// closed counts a closed connection.
+// closed counts a connection that we closed with a code, and ended one that the
+// peer closed or that broke. A peer's own code makes no label: it can be any.
 func (m *metrics) closed(code int) { m.closes.WithLabelValues(strconv.Itoa(code)).Inc() }
+
+func (m *metrics) ended(err error) {
+	how := "lost"
+	if websocket.CloseStatus(err) != -1 {
+		how = "peer"
+	}
+	m.closes.WithLabelValues(how).Inc()
+}

@@ -67,11 +67,21 @@ func writeProbe(w http.ResponseWriter, code int, status string) {
 // request that came through a proxy is not from this machine, whoever passed it on.
 func loopbackOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		proxied := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
-		if proxied || !remoteAddr(r.RemoteAddr).IsLoopback() {
+		if isProxied(r) || !remoteAddr(r.RemoteAddr).IsLoopback() {
 			http.NotFound(w, r)
 			return
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// isProxied reports whether a proxy passed the request on, by the headers that
+// proxies add, whatever they hold.
+func isProxied(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if _, ok := r.Header[name]; ok {
+			return true
+		}
+	}
+	return false
 }

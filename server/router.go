@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/protocol"
+	"rollcall/sessions"
 )
 
 // A route is one message type with its handler. The parameters are decoded by
@@ -90,6 +91,7 @@ func (w *request) run() {
 		e := s.wireError(w.reply.Type, err)
 		status = e.Status
 		c.replyError(w.reply, e, c)
+		c.countFailure(w.route.message, status)
 	} else {
 		c.reply(w.reply, result)
 	}
@@ -121,10 +123,15 @@ func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
 	case protocol.AccessFirst, protocol.AccessAny:
 		return nil
 	case protocol.AccessViewer, protocol.AccessOperator, protocol.AccessOwner:
-		if c.phase == phaseAdmin && c.admin.may(m.Access) {
-			return nil
+		switch {
+		case c.phase != phaseAdmin:
+			return errNotPermitted
+		case time.Now().After(c.admin.until):
+			return sessions.ErrSessionInvalid
+		case !c.admin.may(m.Access):
+			return errNotPermitted
 		}
-		return errNotPermitted
+		return nil
 	}
 	if c.phase != phaseClient {
 		return errNotPermitted

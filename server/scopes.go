@@ -36,6 +36,12 @@ type scopeEntry struct {
 // load returns the scope, or nil when it was deleted.
 func (e *scopeEntry) load() *store.Scope { return e.current.Load() }
 
+// is reports whether a scope is the one that the entry stands for.
+func (e *scopeEntry) is(scope *store.Scope) bool {
+	known := e.load()
+	return known != nil && known.CreatedAt.Equal(scope.CreatedAt)
+}
+
 func newScopeCache(st *store.Store, log *slog.Logger) *scopeCache {
 	return &scopeCache{store: st, log: log, stale: make(chan string, 64), scopes: make(map[string]*scopeEntry)}
 }
@@ -60,7 +66,12 @@ func (sc *scopeCache) put(scope store.Scope) *scopeEntry {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	e := sc.scopes[scope.Name]
-	if e == nil {
+	if e == nil || !e.is(&scope) {
+		// A scope that was deleted and made anew is another one: connections
+		// that showed the old one's key stay with the old entry.
+		if e != nil {
+			e.current.Store(nil)
+		}
 		e = &scopeEntry{name: scope.Name}
 		sc.scopes[scope.Name] = e
 	}
@@ -114,8 +125,10 @@ func (sc *scopeCache) entries(name string) []*scopeEntry {
 func (sc *scopeCache) refresh(ctx context.Context, e *scopeEntry) {
 	scope, err := sc.store.Scope(ctx, e.name)
 	switch {
-	case err == nil:
+	case err == nil && e.is(&scope):
 		e.current.Store(&scope)
+	case err == nil:
+		e.current.Store(nil)
 	case errors.Is(err, store.ErrScopeNotFound):
 		e.current.Store(nil)
 	default: // what is known stays good until the store is back

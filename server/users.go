@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,7 +12,6 @@ import (
 
 	"rollcall/protocol"
 	"rollcall/server/oauth"
-	"rollcall/server/passwords"
 	"rollcall/store"
 )
 
@@ -66,10 +66,10 @@ func (s *Server) createUser(ctx context.Context, c *conn, nu store.NewUser, in *
 		return store.User{}, false, err
 	}
 	if in.IdempotencyKey == "" {
-		u, err = s.create(ctx, create)
+		u, err = s.create(ctx, c, create)
 		return u, true, err
 	}
-	return s.createOnce(ctx, create, in)
+	return s.createOnce(ctx, c, create, in)
 }
 
 // A creation is a user to be made, with what he will log in by: the secret of a
@@ -83,7 +83,7 @@ type creation struct {
 
 // create hashes the password and writes the user. A name that is taken is told
 // before the hash is made, so that trying names costs the pool nothing.
-func (s *Server) create(ctx context.Context, cr creation) (store.User, error) {
+func (s *Server) create(ctx context.Context, c *conn, cr creation) (store.User, error) {
 	nu := cr.user
 	_, err := s.store.UserByUsername(ctx, nu.Scope, nu.Username)
 	if err == nil {
@@ -93,22 +93,32 @@ func (s *Server) create(ctx context.Context, cr creation) (store.User, error) {
 		return store.User{}, err
 	}
 	if cr.proof == nil {
-		if nu.Password, err = s.hashes.Hash(ctx, passwords.Players, cr.secret); err != nil {
+		if nu.Password, err = s.hash(ctx, c, cr.secret); err != nil {
 			return store.User{}, err
 		}
-		return s.store.CreateUser(ctx, nu)
+		u, err := s.store.CreateUser(ctx, nu)
+		if err == nil && !bytes.Equal(u.Password, nu.Password) {
+			err = store.ErrUsernameTaken // by another request with the same idempotency key
+		}
+		return u, err
 	}
 	p, err := s.keptProvider(nu.ID, cr.provider, *cr.proof, 0)
 	if err != nil {
 		return store.User{}, err
 	}
 	nu.Provider = &p
-	return s.store.CreateUser(ctx, nu)
+	u, err := s.store.CreateUser(ctx, nu)
+	if err == nil {
+		if made, e := findProvider(u, p.Name); e != nil || made.Identity != p.Identity {
+			err = store.ErrUsernameTaken
+		}
+	}
+	return u, err
 }
 
 // createOnce creates under an idempotency key: the key fixes the user's id and
 // the data, so a repeat either finds that user or makes it.
-func (s *Server) createOnce(ctx context.Context, cr creation, in *protocol.CreateParams) (u store.User, made bool, err error) {
+func (s *Server) createOnce(ctx context.Context, c *conn, cr creation, in *protocol.CreateParams) (u store.User, made bool, err error) {
 	digest, err := createDigest(in)
 	if err != nil {
 		return store.User{}, false, err
@@ -120,15 +130,15 @@ func (s *Server) createOnce(ctx context.Context, cr creation, in *protocol.Creat
 	if kept != digest {
 		return store.User{}, false, errOtherData
 	}
-	u, err = s.createdBefore(ctx, id, cr)
+	u, err = s.createdBefore(ctx, c, id, cr)
 	if !errors.Is(err, store.ErrUserNotFound) {
 		return u, false, err
 	}
 	cr.user.ID = id
-	u, err = s.create(ctx, cr)
+	u, err = s.create(ctx, c, cr)
 	if errors.Is(err, store.ErrUsernameTaken) || errors.Is(err, store.ErrEmailTaken) || errors.Is(err, store.ErrProviderTaken) {
 		// Perhaps by a repeat of this very request, on another connection.
-		if same, e := s.createdBefore(ctx, id, cr); !errors.Is(e, store.ErrUserNotFound) {
+		if same, e := s.createdBefore(ctx, c, id, cr); !errors.Is(e, store.ErrUserNotFound) {
 			return same, false, e
 		}
 	}
@@ -139,7 +149,7 @@ var errOtherData = protocol.Errorf(protocol.StatusUserExists, "idempotency_key: 
 
 // createdBefore returns the user that an earlier request with the same
 // idempotency key made, to those who can log in as him.
-func (s *Server) createdBefore(ctx context.Context, id uuid.UUID, cr creation) (store.User, error) {
+func (s *Server) createdBefore(ctx context.Context, c *conn, id uuid.UUID, cr creation) (store.User, error) {
 	user, err := s.store.User(ctx, id)
 	if err != nil {
 		return store.User{}, err
@@ -151,7 +161,7 @@ func (s *Server) createdBefore(ctx context.Context, id uuid.UUID, cr creation) (
 		}
 		return user, nil
 	}
-	ok, _, err := s.hashes.Verify(ctx, passwords.Players, user.Password, cr.secret)
+	ok, _, err := s.verify(ctx, c, user.Password, cr.secret)
 	if err != nil {
 		return store.User{}, err
 	}
@@ -194,11 +204,11 @@ func (s *Server) usersUpdate(ctx context.Context, c *conn, in *protocol.UpdatePa
 	if err := s.reauthenticate(ctx, c, u, in); err != nil {
 		return protocol.User{}, err
 	}
-	keep := ""
-	if self, session := c.client.Identity(); self == in.UserID {
-		keep = session
+	session := ""
+	if self, own := c.client.Identity(); self == in.UserID {
+		session = own
 	}
-	return s.updateUser(ctx, u, &in.Update, keep, s.confirmsEmail(c))
+	return s.updateUser(ctx, c, u, &in.Update, session, s.confirmsEmail(c))
 }
 
 // confirmsEmail reports whether a changed email has to be confirmed in the
@@ -224,7 +234,7 @@ func (s *Server) reauthenticate(ctx context.Context, c *conn, u store.User, in *
 	if err != nil {
 		return err
 	}
-	ok, _, err := s.hashes.Verify(ctx, passwords.Players, u.Password, secret)
+	ok, _, err := s.verify(ctx, c, u.Password, secret)
 	if err != nil {
 		return err
 	}
@@ -234,11 +244,13 @@ func (s *Server) reauthenticate(ctx context.Context, c *conn, u store.User, in *
 	return nil
 }
 
-// updateUser writes an update, a client's or an admin's. A new password ends the
-// user's sessions but for keep. With confirmEmail a new address makes the user
+// updateUser writes an update, a client's or an admin's. session is the one of
+// the user that asks for it, "" for none of them: it must still be good when the
+// update is written, so that what a session began before it was ended does not
+// come after, and a new password leaves it alone. With confirmEmail a new address makes the user
 // inactive until he has confirmed it.
-func (s *Server) updateUser(ctx context.Context, u store.User, in *protocol.UserUpdate, keep string, confirmEmail bool) (protocol.User, error) {
-	var up store.UserUpdate
+func (s *Server) updateUser(ctx context.Context, c *conn, u store.User, in *protocol.UserUpdate, session string, confirmEmail bool) (protocol.User, error) {
+	up := store.UserUpdate{IfSession: session}
 	if in.Username != "" {
 		up.Username = &in.Username
 	}
@@ -253,10 +265,10 @@ func (s *Server) updateUser(ctx context.Context, u store.User, in *protocol.User
 		if err != nil {
 			return protocol.User{}, err
 		}
-		if up.Password, err = s.hashes.Hash(ctx, passwords.Players, secret); err != nil {
+		if up.Password, err = s.hash(ctx, c, secret); err != nil {
 			return protocol.User{}, err
 		}
-		up.KeepSession = keep
+		up.KeepSession, up.IfPassword = session, append([]byte{}, u.Password...)
 	}
 	_, newEmail := in.Email.Value()
 	up.Unconfirm = confirmEmail && newEmail

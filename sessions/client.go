@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"rollcall/protocol"
 )
 
 // maxCreated is how many created users a connection remembers as its own; the
@@ -87,6 +89,9 @@ func (c *Client) hold(b *binding, session string) bool {
 	c.mu.Unlock()
 	if former != nil {
 		c.node.registry.drop(former)
+	}
+	if c.node.registry.wasReplaced(b) && c.revoke(b) {
+		c.peer.Close(protocol.CloseReplaced, "")
 	}
 	return true
 }

@@ -39,11 +39,12 @@ type binding struct {
 	user   uuid.UUID
 
 	// guarded by the shard's mu
-	session string   // "" while the store has not answered
-	endings []ending // what was signalled meanwhile
-	next    *binding
-	in      bool // entered
-	held    bool // counted as a session
+	session  string   // "" while the store has not answered
+	endings  []ending // what was signalled meanwhile
+	replaced string   // the session in which another connection took this one's place meanwhile
+	next     *binding
+	in       bool // entered
+	held     bool // counted as a session
 }
 
 // An ending is one signal: the sessions of a user that it ends.
@@ -174,10 +175,27 @@ func (r *registry) endMissing(user uuid.UUID, alive map[string]bool) {
 		protocol.CloseSessionEnded, "")
 }
 
-// replace closes one connection, if it still is logged in by that session.
+// replace closes one connection, if it still is logged in by that session. One
+// whose session is not known yet is closed when it is.
 func (r *registry) replace(user uuid.UUID, session, conn string) {
-	r.close(user, func(b *binding) bool { return b.session == session && b.client.conn() == conn },
-		protocol.CloseReplaced, "")
+	r.close(user, func(b *binding) bool {
+		if b.client.conn() != conn {
+			return false
+		}
+		if b.session == "" {
+			b.replaced = session
+		}
+		return b.session == session
+	}, protocol.CloseReplaced, "")
+}
+
+// wasReplaced reports whether another connection took this one's place before
+// its session was known.
+func (r *registry) wasReplaced(b *binding) bool {
+	s := r.shard(b.user)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return b.session != "" && b.session == b.replaced
 }
 
 // close makes the connections of those of a user's bindings that are chosen

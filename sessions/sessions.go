@@ -26,7 +26,7 @@ import (
 type Store interface {
 	Login(ctx context.Context, id uuid.UUID, at store.ConnRef, ifPassword []byte) (store.User, store.Session, error)
 	LoginByProvider(ctx context.Context, id uuid.UUID, at store.ConnRef, provider, identity string) (store.User, store.Session, error)
-	Resume(ctx context.Context, token string, at store.ConnRef) (store.User, store.Session, store.ConnRef, error)
+	Resume(ctx context.Context, scope, token string, at store.ConnRef) (store.User, store.Session, store.ConnRef, error)
 	EndSession(ctx context.Context, user uuid.UUID, sessionID string) (bool, error)
 	EndSessions(ctx context.Context, user uuid.UUID, keep string, code protocol.CloseCode, reason string) (int, error)
 	Sessions(ctx context.Context, user uuid.UUID) ([]store.Session, error)
@@ -175,18 +175,18 @@ func (c *Client) Resume(ctx context.Context, scope, token string) (store.User, s
 		return store.User{}, store.Session{}, ErrSessionInvalid
 	}
 	b := c.node.registry.begin(c, user)
-	u, s, former, err := c.node.store.Resume(ctx, token, c.ref())
-	if err == nil && u.Scope != scope {
-		err = ErrSessionInvalid
-	}
+	u, s, former, err := c.node.store.Resume(ctx, scope, token, c.ref())
 	if err != nil {
 		c.node.registry.drop(b)
 		return u, s, err
 	}
-	if !c.hold(b, id) {
+	// The store has written this connection in the former one's place, so that
+	// one goes even if this one is gone already.
+	held := c.hold(b, id)
+	c.replaceFormer(ctx, user, id, former)
+	if !held {
 		return u, s, ErrSessionInvalid
 	}
-	c.replaceFormer(ctx, user, id, former)
 	return u, s, nil
 }
 
@@ -205,8 +205,9 @@ func (c *Client) replaceFormer(ctx context.Context, user uuid.UUID, session stri
 	}
 }
 
-// Logout ends the connection's session, or all of the user's. The connection
-// stays and is anonymous. On an error it is still logged in.
+// Logout ends the connection's session, or all of the user's, with whatever
+// other connections hold them. This connection stays and is anonymous. On an
+// error it is still logged in.
 func (c *Client) Logout(ctx context.Context, all bool) error {
 	b := c.detach()
 	if b == nil {

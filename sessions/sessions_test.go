@@ -39,9 +39,12 @@ func (f *fakeStore) Login(context.Context, uuid.UUID, store.ConnRef, []byte) (st
 	return f.user, f.session, f.err
 }
 
-func (f *fakeStore) Resume(context.Context, string, store.ConnRef) (store.User, store.Session, store.ConnRef, error) {
+func (f *fakeStore) Resume(_ context.Context, scope, _ string, _ store.ConnRef) (store.User, store.Session, store.ConnRef, error) {
 	if f.during != nil {
 		f.during()
+	}
+	if f.err == nil && f.user.Scope != scope {
+		return store.User{}, store.Session{}, store.ConnRef{}, store.ErrSessionInvalid
 	}
 	return f.user, f.session, f.former, f.err
 }
@@ -203,6 +206,24 @@ func TestAResumeReplacesTheOlderConnection(t *testing.T) {
 			t.Errorf("closed with %d, %d sessions", p.closed(), n.Sessions())
 		}
 	})
+}
+
+// A signal, or another resume on this node, may overtake the store's answer.
+func TestAConnectionThatIsReplacedWhileItResumesIsClosed(t *testing.T) {
+	user := uuid.New()
+	token, id := tokenOf(t, user)
+	st := &fakeStore{user: store.User{ID: user, Scope: "s"}}
+	n := newNode(st)
+	c, p := connect(n)
+	st.during = func() {
+		n.apply(context.Background(), store.Signal{Kind: store.SignalReplace, User: user, Session: id, Conn: c.conn()})
+	}
+	if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
+		t.Fatal(err)
+	}
+	if p.closed() != protocol.CloseReplaced || c.Owns(user) {
+		t.Errorf("closed with %d, logged in: %v", p.closed(), c.Owns(user))
+	}
 }
 
 func TestATokenOfAnotherScopeDoesNotHold(t *testing.T) {

@@ -95,7 +95,7 @@ func BenchmarkUser(b *testing.B) {
 				if err := s.client.Process(ctx, cmd); err != nil {
 					return err
 				}
-				_, err := decodeRawUser(id, cmd.Val())
+				_, err := decodeUser(id, cmd.Val())
 				return err
 			})
 		})
@@ -111,7 +111,7 @@ func BenchmarkDecodeUser(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decodeRawUser(id, cmd.Val()); err != nil {
+		if _, err := decodeUser(id, cmd.Val()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -143,7 +143,7 @@ func BenchmarkResume(b *testing.B) {
 	for _, callers := range []int{1, 64, 1000} {
 		b.Run(strconv.Itoa(callers), func(b *testing.B) {
 			concurrently(b, callers, func(i int) error {
-				_, _, _, err := s.Resume(context.Background(), tokens[i%len(tokens)], ConnRef{"n1", strconv.Itoa(i)})
+				_, _, _, err := s.Resume(context.Background(), "", tokens[i%len(tokens)], ConnRef{"n1", strconv.Itoa(i)})
 				return err
 			})
 		})

@@ -157,7 +157,7 @@ func (s *Store) code(ctx context.Context, code string) (CodeInfo, error) {
 	if r.text(1) == CodeReset.stored() {
 		info.Kind = CodeReset
 	}
-	if info.User, err = decodeUser(parsed.user, r.at(3)); err != nil {
+	if info.User, err = decodeUser(parsed.user, r.texts(3)); err != nil {
 		return CodeInfo{}, err
 	}
 	return info, codeError(r.int(0))
@@ -228,7 +228,7 @@ func (s *Store) useCode(ctx context.Context, code string, kind CodeKind, record 
 	if kind == CodeReset {
 		s.finish(ctx, p.outbox(), ended)
 	}
-	return decodeUser(id, r.at(1))
+	return decodeUser(id, r.texts(1))
 }
 
 // SetConfirmation notes how the mail to an unconfirmed user fares: "pending" or

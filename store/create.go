@@ -18,7 +18,8 @@ var scriptCreate = newScript("create")
 // (ErrExtraBounds).
 //
 // A repetition with the same ID answers with the user that the first one made,
-// as it is now. After ErrUnavailable the user may exist or not; repeating the
+// as it is now; once that user was deleted, with ErrUserGone for 25 hours, which
+// is longer than an idempotency key may name the ID. After ErrUnavailable the user may exist or not; repeating the
 // call with the same ID settles it.
 func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	u, err := s.createUser(ctx, n)
@@ -97,13 +98,15 @@ func (s *Store) tryCreate(ctx context.Context, n *NewUser, entries []entry, c *c
 		}
 		return u, false, nil
 	case 2:
-		u, err := decodeUser(n.ID, r.at(1))
+		u, err := decodeUser(n.ID, r.texts(1))
 		if err != nil {
 			return User{}, false, err
 		}
 		// The user may have another name by now, and ours is not his then.
 		c.giveUp(ctx, s, n.ID)
 		return u, false, nil
+	case 3:
+		return User{}, false, ErrUserGone
 	default:
 		if i := r.int(1) - 1; i >= 0 && i < int64(len(entries)) {
 			c.refused(entries[i], r.int(2))

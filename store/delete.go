@@ -40,10 +40,10 @@ func (s *Store) tryDelete(ctx context.Context, id uuid.UUID, scope string) (dele
 	ended := signalEffect(Signal{
 		Kind: SignalEnd, User: id, Code: int(protocol.CloseSessionEnded), Reason: "user deleted",
 	})
-	keys := []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox(), p.names(scope), p.created(scope), p.codes(id)}
+	keys := []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox(), p.names(scope), p.created(scope), p.codes(id), p.fence(id)}
 
 	s.fault("before commit")
-	r, err := s.runReply(ctx, scriptDelete, keys, id.String(), scope, opTTL.Milliseconds(), ended.id, ended.String())
+	r, err := s.runReply(ctx, scriptDelete, keys, id.String(), scope, opTTL.Milliseconds(), ended.id, ended.String(), goneTTL.Milliseconds())
 	if err != nil {
 		return false, false, err
 	}

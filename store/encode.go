@@ -157,20 +157,14 @@ func (u *User) check(fields int) error {
 	return nil
 }
 
-// decodeUser makes a user of the reply to HGETALL within a script.
-func decodeUser(id uuid.UUID, reply any) (User, error) {
+// decodeUser makes a user of the reply to HGETALL: field, value, …
+func decodeUser(id uuid.UUID, flat []string) (User, error) {
 	u := User{ID: id}
-	flat, ok := reply.([]any)
-	if !ok || len(flat)%2 != 0 {
+	if len(flat)%2 != 0 {
 		return User{}, errBadUser
 	}
 	for i := 0; i < len(flat); i += 2 {
-		field, ok1 := flat[i].(string)
-		value, ok2 := flat[i+1].(string)
-		if !ok1 || !ok2 {
-			return User{}, errBadUser
-		}
-		if err := u.set(field, value); err != nil {
+		if err := u.set(flat[i], flat[i+1]); err != nil {
 			return User{}, err
 		}
 	}
@@ -178,6 +172,12 @@ func decodeUser(id uuid.UUID, reply any) (User, error) {
 		return User{}, err
 	}
 	return u, nil
+}
+
+// readUserCmd asks for a user. (Asking for the reply unparsed and reading it
+// here costs more: its buffer grows as it comes in.)
+func readUserCmd(ctx context.Context, id uuid.UUID) *redis.StringSliceCmd {
+	return redis.NewStringSliceCmd(ctx, "hgetall", partitionOf(id).user(id))
 }
 
 // readUsers reads many users in one go; the results are in the order of ids.
@@ -191,82 +191,9 @@ func (s *Store) readUsers(ctx context.Context, ids []uuid.UUID) ([]User, []error
 	}
 	users, errs := make([]User, len(ids)), make([]error, len(ids))
 	for i, id := range ids {
-		users[i], errs[i] = s.decodeRaw(ctx, id, cmds[i].(*redis.RawCmd).Val())
+		users[i], errs[i] = decodeUser(id, cmds[i].(*redis.StringSliceCmd).Val())
 	}
 	return users, errs, nil
-}
-
-// readUserCmd asks for a user in the unparsed form, which costs a third of the
-// allocations of a parsed reply; users are what is read most.
-func readUserCmd(ctx context.Context, id uuid.UUID) *redis.RawCmd {
-	return redis.NewRawCmd(ctx, "hgetall", partitionOf(id).user(id))
-}
-
-// decodeRaw makes a user of the unparsed reply. The client does not look into
-// such replies, so it has not followed a redirection either: an error is asked
-// for again in the parsed form.
-func (s *Store) decodeRaw(ctx context.Context, id uuid.UUID, raw []byte) (User, error) {
-	if len(raw) > 0 && raw[0] == '-' {
-		cmd := redis.NewSliceCmd(ctx, "hgetall", partitionOf(id).user(id))
-		if err := s.do(ctx, cmd); err != nil {
-			return User{}, err
-		}
-		return decodeUser(id, cmd.Val())
-	}
-	return decodeRawUser(id, raw)
-}
-
-// decodeRawUser reads an array of bulk strings as RESP2 has it:
-// "*2\r\n$1\r\nu\r\n$4\r\ntiny\r\n". All strings of the user share one copy.
-func decodeRawUser(id uuid.UUID, raw []byte) (User, error) {
-	u := User{ID: id}
-	text := string(raw)
-	n, text, ok := cutLength(text, '*')
-	if !ok || n%2 != 0 {
-		return User{}, errBadUser
-	}
-	for range n / 2 {
-		var field, value string
-		if field, text, ok = cutBulk(text); !ok {
-			return User{}, errBadUser
-		}
-		if value, text, ok = cutBulk(text); !ok {
-			return User{}, errBadUser
-		}
-		if err := u.set(field, value); err != nil {
-			return User{}, err
-		}
-	}
-	if text != "" {
-		return User{}, errBadUser
-	}
-	if err := u.check(n); err != nil {
-		return User{}, err
-	}
-	return u, nil
-}
-
-// cutLength takes a line off the beginning of s: kind, then a length.
-func cutLength(s string, kind byte) (n int, rest string, ok bool) {
-	if len(s) == 0 || s[0] != kind {
-		return 0, "", false
-	}
-	i := 1
-	for ; i < len(s) && s[i] >= '0' && s[i] <= '9' && i < 10; i++ {
-		n = n*10 + int(s[i]-'0')
-	}
-	if i == 1 || !strings.HasPrefix(s[i:], "\r\n") {
-		return 0, "", false
-	}
-	return n, s[i+2:], true
-}
-
-func cutBulk(s string) (text, rest string, ok bool) {
-	n, s, ok := cutLength(s, '$')
-	if !ok || len(s) < n+2 || s[n:n+2] != "\r\n" {
-		return "", "", false
-	}
-	return s[:n], s[n+2:], true
 }
 
 func parseMillis(s string) (time.Time, error) {
@@ -322,16 +249,12 @@ func (r reply) text(i int) string {
 	return ""
 }
 
-func (r reply) at(i int) any {
-	if i < len(r) {
-		return r[i]
-	}
-	return nil
-}
-
-// texts returns an element that is an array of strings.
+// texts returns an element that is an array of strings, such as a hash.
 func (r reply) texts(i int) []string {
-	list, _ := r.at(i).([]any)
+	var list []any
+	if i < len(r) {
+		list, _ = r[i].([]any)
+	}
 	texts := make([]string, 0, len(list))
 	for _, v := range list {
 		if s, ok := v.(string); ok {

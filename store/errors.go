@@ -18,6 +18,7 @@ var (
 	ErrUnavailable = errors.New("storage unavailable")
 
 	ErrUserNotFound  = errors.New("user not found")
+	ErrUserGone      = errors.New("a user of this id was deleted")
 	ErrUsernameTaken = errors.New("username taken")
 	ErrEmailTaken    = errors.New("email taken")
 

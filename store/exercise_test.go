@@ -51,7 +51,7 @@ func exercise(t *testing.T, s *Store) {
 		mustLogin(t, s, u.ID)
 	}
 	kept = mustLogin(t, s, u.ID)
-	_, _, _, err = s.Resume(ctx, kept.Token, ConnRef{"n2", "c9"})
+	_, _, _, err = s.Resume(ctx, "", kept.Token, ConnRef{"n2", "c9"})
 	must(err)
 	_, err = s.UpdateUser(ctx, u.ID, UserUpdate{Password: []byte("new"), KeepSession: kept.ID})
 	must(err)

@@ -285,7 +285,7 @@ func (s *Store) tryProvider(ctx context.Context, id uuid.UUID, ch providerChange
 		if former := r.text(1); former != "" {
 			s.freeAll(ctx, id, providerEntry(now.Scope, ch.name, former))
 		}
-		u, err = decodeUser(id, r.at(2))
+		u, err = decodeUser(id, r.texts(2))
 	case providerFenced:
 		again = true
 		c.refused(e, r.int(1))

@@ -51,6 +51,10 @@ const (
 	// command is given up after seconds.
 	fenceTTL = time.Hour
 
+	// goneTTL is how long a deleted user's id can't be used again: longer than
+	// an idempotency key is kept, by which a create may come back with it.
+	goneTTL = idempotencyTTL + time.Hour
+
 	// opTTL is how long the outcome of a write is kept for its repetition.
 	opTTL = 10 * time.Minute
 

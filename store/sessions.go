@@ -130,7 +130,7 @@ func (s *Store) login(ctx context.Context, id uuid.UUID, at ConnRef, ifPassword,
 	for _, gone := range r.texts(4) {
 		s.finish(ctx, p.outbox(), effect{id: gone, kind: effectSignal, payload: strings.TrimPrefix(before+gone+after, effectSignal+" ")})
 	}
-	u, err := decodeUser(id, r.at(3))
+	u, err := decodeUser(id, r.texts(3))
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("log in: %w", err)
 	}
@@ -139,11 +139,12 @@ func (s *Store) login(ctx context.Context, id uuid.UUID, at ConnRef, ifPassword,
 	}, nil
 }
 
-// Resume continues the session of a token on a connection. It returns the user,
+// Resume continues the session of a token on a connection, if it is a user's of
+// the scope ("" for any); otherwise nothing is changed. It returns the user,
 // and the connection that used the session before, if any: it may still be open.
 // The error is ErrSessionInvalid when the token is malformed or unknown, when
 // it has expired or was ended, and when the user is gone.
-func (s *Store) Resume(ctx context.Context, token string, at ConnRef) (u User, sess Session, former ConnRef, err error) {
+func (s *Store) Resume(ctx context.Context, scope, token string, at ConnRef) (u User, sess Session, former ConnRef, err error) {
 	parsed, ok := parseToken(token)
 	if !ok {
 		return User{}, Session{}, ConnRef{}, fmt.Errorf("resume: %w", ErrSessionInvalid)
@@ -151,12 +152,12 @@ func (s *Store) Resume(ctx context.Context, token string, at ConnRef) (u User, s
 	p := partitionOf(parsed.user)
 	node, conn := at.stored()
 	r, err := s.runReply(ctx, scriptResume, []string{p.user(parsed.user), p.sessions(parsed.user)},
-		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds())
+		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), scope)
 	if err == nil && r.int(0) == 0 {
 		err = ErrSessionInvalid
 	}
 	if err == nil {
-		u, err = decodeUser(parsed.user, r.at(5))
+		u, err = decodeUser(parsed.user, r.texts(5))
 	}
 	if err != nil {
 		return User{}, Session{}, ConnRef{}, fmt.Errorf("resume: %w", err)
@@ -165,13 +166,18 @@ func (s *Store) Resume(ctx context.Context, token string, at ConnRef) (u User, s
 	return u, sess, ConnRef{Node: r.text(3), Conn: r.text(4)}, nil
 }
 
-// EndSession ends one session and reports whether it was good until now. It
-// closes no connection.
+// EndSession ends one session, tells every node to close its connections, and
+// reports whether it was good until now.
 func (s *Store) EndSession(ctx context.Context, user uuid.UUID, sessionID string) (bool, error) {
 	p := partitionOf(user)
-	n, err := s.run(ctx, scriptEndSession, []string{p.sessions(user), p.op(randomID())}, sessionID, opTTL.Milliseconds())
+	ended := signalEffect(Signal{Kind: SignalEnd, User: user, Session: sessionID, Code: int(protocol.CloseSessionEnded)})
+	n, err := s.run(ctx, scriptEndSession, []string{p.sessions(user), p.op(randomID()), p.outbox()},
+		sessionID, opTTL.Milliseconds(), ended.id, ended.String())
 	if err != nil {
 		return false, fmt.Errorf("end session: %w", err)
+	}
+	if n == int64(1) {
+		s.finish(ctx, p.outbox(), ended)
 	}
 	return n == int64(1), nil
 }

@@ -49,7 +49,7 @@ func TestALoginOfAnInactiveUserIsNotCounted(t *testing.T) {
 		if err != nil || u.Logins != 0 || !u.LastLoginAt.IsZero() {
 			t.Errorf("got %+v, %v", u, err)
 		}
-		if _, _, _, err := s.Resume(t.Context(), sess.Token, ConnRef{}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -81,7 +81,7 @@ func TestAResumeSaysWhichConnectionItReplaces(t *testing.T) {
 			{c2, c1}, {c2, c1}, {c2, c1}, // a repeated command answers the same
 			{c3, c2}, {ConnRef{}, c3}, {ConnRef{}, c3}, {c1, ConnRef{}}, {c1, ConnRef{}}, {c2, c1},
 		} {
-			got, again, former, err := s.Resume(t.Context(), sess.Token, step.at)
+			got, again, former, err := s.Resume(t.Context(), "", sess.Token, step.at)
 			if err != nil || former != step.want || again.At != step.at || again.ID != sess.ID || got.ID != u.ID || again.CreatedAt != sess.CreatedAt {
 				t.Errorf("%d: got %+v, former %+v, %v; want %+v", i, again, former, err, step.want)
 			}
@@ -107,7 +107,7 @@ func TestTokensThatHoldNoSessionAreInvalid(t *testing.T) {
 			"other user": stranger, "unknown": unknown,
 			"other secret": token[:63] + string("AB"[strings.Count(token[63:], "A")]),
 		} {
-			if _, _, _, err := s.Resume(t.Context(), bad, ConnRef{}); err == nil || !strings.Contains(err.Error(), ErrSessionInvalid.Error()) {
+			if _, _, _, err := s.Resume(t.Context(), "", bad, ConnRef{}); err == nil || !strings.Contains(err.Error(), ErrSessionInvalid.Error()) {
 				t.Errorf("%s: %v", name, err)
 			} else if bad != "" && strings.Contains(err.Error(), bad) {
 				t.Errorf("%s: the error shows the token", name)
@@ -120,7 +120,7 @@ func TestASessionExpiresAfterItsLastUse(t *testing.T) {
 	onEveryWith(t, Config{SessionTTL: 400 * time.Millisecond}, func(t *testing.T, s *Store) {
 		u := mustCreate(t, s, newUser("tiny"))
 		sess := mustLogin(t, s, u.ID)
-		_, again, _, err := s.Resume(t.Context(), sess.Token, ConnRef{})
+		_, again, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{})
 		if err != nil || again.ExpiresAt.Before(sess.ExpiresAt) {
 			t.Fatalf("resume: %+v after %+v, %v", again, sess, err)
 		}
@@ -128,7 +128,7 @@ func TestASessionExpiresAfterItsLastUse(t *testing.T) {
 			all, err := s.Sessions(t.Context(), u.ID)
 			return err == nil && len(all) == 0
 		})
-		_, _, _, err = s.Resume(t.Context(), sess.Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", sess.Token, ConnRef{})
 		wantErr(t, err, ErrSessionInvalid)
 		if ended, err := s.EndSession(t.Context(), u.ID, sess.ID); ended || err != nil {
 			t.Errorf("ending an expired session: %v, %v", ended, err)
@@ -171,7 +171,7 @@ func TestEndingSessions(t *testing.T) {
 		alive := func(want ...Session) {
 			t.Helper()
 			for _, sess := range []Session{one, two, three} {
-				_, _, _, err := s.Resume(t.Context(), sess.Token, ConnRef{})
+				_, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{})
 				found := false
 				for _, w := range want {
 					found = found || w.ID == sess.ID
@@ -231,7 +231,7 @@ func TestAUserHasAtMost32Sessions(t *testing.T) {
 		if err := s.client.HSet(t.Context(), key, all[1].ID, strings.Join(record, " ")).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err := s.Resume(t.Context(), all[0].Token, ConnRef{}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), "", all[0].Token, ConnRef{}); err != nil {
 			t.Fatal(err)
 		}
 		newest := mustLogin(t, s, u.ID)
@@ -239,10 +239,10 @@ func TestAUserHasAtMost32Sessions(t *testing.T) {
 		if err != nil || len(left) != maxSessions {
 			t.Errorf("%d sessions, %v", len(left), err)
 		}
-		_, _, _, err = s.Resume(t.Context(), all[1].Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", all[1].Token, ConnRef{})
 		wantErr(t, err, ErrSessionInvalid)
 		for _, sess := range []Session{all[0], all[2], newest} {
-			if _, _, _, err := s.Resume(t.Context(), sess.Token, ConnRef{}); err != nil {
+			if _, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{}); err != nil {
 				t.Error(err)
 			}
 		}

@@ -19,6 +19,7 @@ const (
 	updateUnclaimed
 	updateExtraBounds
 	updateOtherPassword
+	updateSessionEnded
 )
 
 // UpdateUser changes a user and returns him as he is then. Only the fields that
@@ -27,7 +28,7 @@ const (
 // email or a new password voids the user's open codes in the same step.
 //
 // It fails with ErrUserNotFound, ErrUsernameTaken, ErrEmailTaken, ErrExtraBounds
-// (64 keys or 8 KiB after the merge), or ErrConflict (the password record is
+// (64 keys or 8 KiB after the merge), ErrSessionInvalid (IfSession has ended), or ErrConflict (the password record is
 // not IfPassword, or others kept getting in the way).
 func (s *Store) UpdateUser(ctx context.Context, id uuid.UUID, u UserUpdate) (User, error) {
 	user, err := s.updateUser(ctx, id, u)
@@ -74,7 +75,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		id.String(), opTTL.Milliseconds(), ifPassword(u.IfPassword), flag(u.Rehash), flag(endSessions),
 		u.KeepSession, ended.id, ended.String(), protocol.MaxExtraKeys, protocol.MaxExtraBytes,
 	}
-	args = append(append(args, change.args[:]...), flag(u.Unconfirm))
+	args = append(append(args, change.args[:]...), flag(u.Unconfirm), u.IfSession)
 	args = append(args, u.fields()...)
 
 	s.fault("before commit")
@@ -90,7 +91,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		if endSessions {
 			s.finish(ctx, p.outbox(), ended)
 		}
-		user, err = decodeUser(id, r.at(3))
+		user, err = decodeUser(id, r.texts(3))
 	case updateFenced:
 		again = true
 		if r.text(1) == change.name.step {
@@ -104,6 +105,8 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		err = ErrExtraBounds
 	case updateOtherPassword:
 		err = fmt.Errorf("%w: password changed meanwhile", ErrConflict)
+	case updateSessionEnded:
+		err = ErrSessionInvalid
 	default:
 		err = ErrUserNotFound
 	}

@@ -80,6 +80,10 @@ type UserUpdate struct {
 	// IfPassword, when not nil, makes the update fail with ErrConflict unless
 	// it is the record stored now.
 	IfPassword []byte
+
+	// IfSession, when not empty, is the id of the session that asks for the
+	// update: it must not have ended meanwhile.
+	IfSession string
 }
 
 // A ConnRef says which connection, on which node. Both are short and without

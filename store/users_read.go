@@ -15,7 +15,7 @@ func (s *Store) User(ctx context.Context, id uuid.UUID) (User, error) {
 	if err := s.do(ctx, cmd); err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
 	}
-	u, err := s.decodeRaw(ctx, id, cmd.Val())
+	u, err := decodeUser(id, cmd.Val())
 	if err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
 	}

@@ -230,7 +230,7 @@ func TestARehashKeepsTheSessionsAndTheTime(t *testing.T) {
 		if err != nil || string(got.Password) != "anew" || got.UpdatedAt != u.UpdatedAt {
 			t.Fatalf("got %+v, %v", got, err)
 		}
-		if _, _, _, err := s.Resume(t.Context(), sess.Token, ConnRef{}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -248,7 +248,7 @@ func TestADeletedUserIsGoneWithNamesAndSessions(t *testing.T) {
 		}
 		_, err := s.User(t.Context(), u.ID)
 		wantErr(t, err, ErrUserNotFound)
-		_, _, _, err = s.Resume(t.Context(), sess.Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", sess.Token, ConnRef{})
 		wantErr(t, err, ErrSessionInvalid)
 		wantName(t, s, "tiny", uuid.Nil)
 		wantEmail(t, s, "tina@home.com", uuid.Nil)

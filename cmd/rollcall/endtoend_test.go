@@ -47,6 +47,7 @@ func start(t *testing.T, env func(string) (string, bool), args ...string) *runni
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json",
+		"--outbox", t.TempDir(),
 		"--hash-memory", "64", "--hash-time", "1", "--drain-timeout", "2s"}, args...)
 	go func() { ended <- Program{Args: args, Env: env, Stderr: r}.Run(ctx) }()
 	r.stop = sync.OnceValue(func() string {

@@ -34,6 +34,7 @@ func startProcess(t *testing.T, args ...string) (cmd *exec.Cmd, address string) 
 		t.Fatal(err)
 	}
 	cmd = exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json",
+		"--outbox", t.TempDir(),
 		"--hash-memory", "64", "--hash-time", "1"}, args...)...)
 	cmd.Env = append(os.Environ(), asProgram+"=1", "ROLLCALL_KEY="+secretKey, "ROLLCALL_ADMIN_PASSWORD="+secretPassword)
 	stderr, err := cmd.StderrPipe()

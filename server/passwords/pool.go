@@ -18,8 +18,9 @@ type Priority int
 const (
 	// Players is the usual queue.
 	Players Priority = iota
-	// Admins is a short queue of its own that is served first, so that an admin
-	// can sign in while a login storm fills the other.
+	// Admins is a short queue of its own, so that an admin can sign in while a
+	// login storm fills the other. It is served first, but never twice in a row
+	// by one worker while players wait: anybody may ask for an admin's login.
 	Admins
 )
 
@@ -152,18 +153,22 @@ func (p *Pool) work() {
 	// The thread is never unlocked: it ends with the goroutine, and its priority with it.
 	runtime.LockOSThread()
 	lowerPriority()
+	first, second := p.admins, p.players
 	for {
 		var j *job
 		select {
 		case <-p.quit:
 			return
-		case j = <-p.admins:
+		case j = <-first:
+			first, second = second, first
 		default:
 			select {
 			case <-p.quit:
 				return
 			case j = <-p.admins:
+				first, second = p.players, p.admins
 			case j = <-p.players:
+				first, second = p.admins, p.players
 			}
 		}
 		if j.ctx.Err() == nil { // nobody waits for it any more: not worth a hash
@@ -181,6 +186,12 @@ func (p *Pool) run(j *job) {
 		var made Params
 		j.ok, made, j.err = verify(j.record, j.secret)
 		j.stale = j.err == nil && made != p.params
+		if j.stale && !j.ok {
+			// Whoever does not exist costs a hash of today's costs. A wrong
+			// password for an older record must not be told from that by being
+			// quicker.
+			derive(p.params, j.secret, p.decoy[10:10+saltLen])
+		}
 	}
 	p.hashed.Add(1)
 	took := int64(time.Since(start))

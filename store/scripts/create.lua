@@ -13,12 +13,16 @@
 -- returns  {1, created_at} done, also when this op did it before
 --          {0, i, stamp} reservation i is fenced off up to that stamp
 --          {2, fields} the user exists
+--          {3} a user of this id was deleted
 local done = redis.call('GET', KEYS[3])
 if done then
   return {1, tonumber(done)}
 end
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return {2, redis.call('HGETALL', KEYS[1])}
+end
+if redis.call('HEXISTS', KEYS[2], 'gone') == 1 then
+  return {3}
 end
 local n = tonumber(ARGV[4])
 for i = 1, n do

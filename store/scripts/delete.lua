@@ -7,10 +7,12 @@
 -- KEYS[5]  the partition's names of the scope
 -- KEYS[6]  the partition's creation times of the scope
 -- KEYS[7]  his codes
+-- KEYS[8]  his fences, where 'gone' says that nobody gets his id again
 -- ARGV[1]  the user's id
 -- ARGV[2]  scope
 -- ARGV[3]  ms that the op is kept
 -- ARGV[4]  id of the effect that says so, ARGV[5] the effect
+-- ARGV[6]  ms that 'gone' is kept
 -- returns  {1, username key, email key or '', {provider, identity, …}} done,
 --          also when this op did it before
 --          {0} no such user
@@ -54,6 +56,8 @@ local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
 redis.call('ZREM', KEYS[5], name .. '\0' .. ARGV[1])
 redis.call('ZREM', KEYS[6], string.rep('0', 13 - #rec.ca) .. rec.ca .. ARGV[1])
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[7])
+redis.call('HSET', KEYS[8], 'gone', 1)
+redis.call('PEXPIRE', KEYS[8], ARGV[6])
 redis.call('HSET', KEYS[4], ARGV[4], now .. ' ' .. ARGV[5])
 local outcome = #name .. ':' .. name .. #mail .. ':' .. mail
 for _, text in ipairs(bound) do

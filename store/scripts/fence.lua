@@ -19,5 +19,7 @@ local fence = redis.call('HGET', KEYS[2], ARGV[5])
 if not fence or tonumber(fence) < tonumber(ARGV[6]) then
   redis.call('HSET', KEYS[2], ARGV[5], ARGV[6])
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[7])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[7]) then
+  redis.call('PEXPIRE', KEYS[2], ARGV[7])
+end
 return 0

@@ -6,8 +6,9 @@
 -- ARGV[2]  rest of the token's hash
 -- ARGV[3]  node, ARGV[4] connection, '-' for none
 -- ARGV[5]  ms that the session is good from now
+-- ARGV[6]  scope that the user must be of, '' for any
 -- returns  {1, created, expires, former node, former connection, fields}
---          {0} no such session, or no such user
+--          {0} no such session, or no such user, or one of another scope
 --
 -- A session keeps the connection before the present one, so that a second run
 -- for the same connection answers the same.
@@ -27,6 +28,9 @@ if tonumber(expires) <= now then
 end
 local flat = redis.call('HGETALL', KEYS[1])
 if #flat == 0 then
+  return {0}
+end
+if ARGV[6] ~= '' and redis.call('HGET', KEYS[1], 'sc') ~= ARGV[6] then
   return {0}
 end
 

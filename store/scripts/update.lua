@@ -21,7 +21,8 @@
 -- ARGV[15] email: '' it stays, 'c' it goes, 's' it is ARGV[16] with key ARGV[17]
 -- ARGV[18] stamp of its reservation or '', ARGV[19] Redis key of its entry
 -- ARGV[20] '1' if another email has to be confirmed
--- ARGV[21…] field, value, …; an empty value removes the field
+-- ARGV[21] id of a session that must be good, '' for none
+-- ARGV[22…] field, value, …; an empty value removes the field
 -- returns  {1, former username key or '', former email key or '', fields}: done,
 --          also when this op did it before; a former key is one to be freed
 --          {0} no such user
@@ -29,6 +30,7 @@
 --          {3} a reservation is needed: the record changed since it was read
 --          {4} extra would be out of bounds
 --          {5} another password record is stored
+--          {6} the session is not good any more
 local done = redis.call('GET', KEYS[3])
 if done then
   local name, mail = string.match(done, '^(.-)\n(.*)$')
@@ -44,6 +46,9 @@ for i = 1, #flat, 2 do
 end
 if ARGV[3] ~= '' and ARGV[3] ~= '=' .. (rec.p or '') then
   return {5}
+end
+if ARGV[21] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[21]) == 0 then
+  return {6}
 end
 
 local name = rec.uk or rec.u
@@ -70,7 +75,7 @@ if moved and ARGV[15] == 's' then
 end
 
 local extra = false
-for i = 21, #ARGV, 2 do
+for i = 22, #ARGV, 2 do
   if string.sub(ARGV[i], 1, 2) == 'x:' then
     extra = true
     rec[ARGV[i]] = ARGV[i + 1]
@@ -126,7 +131,7 @@ if ARGV[15] == 's' then
 elseif ARGV[15] == 'c' then
   put_text('e', '', 'ek', '')
 end
-for i = 21, #ARGV, 2 do
+for i = 22, #ARGV, 2 do
   put(ARGV[i], ARGV[i + 1])
 end
 if moved and ARGV[15] == 's' and ARGV[20] == '1' then
