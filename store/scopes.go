@@ -19,6 +19,7 @@ import (
 //	ca            created_at, ms          o:hide_unknown  "1" or "0"
 //	k             SHA-256 of its key      o:reauth        "1" or "0"
 //	s             sessions policy         o:from_emails   JSON array
+//	                                      o:confirm_email "1" or "0"
 //	p:<method>    permission              v:<provider>    JSON of its configuration
 const (
 	scopeKeyHash     = "k"
@@ -28,6 +29,7 @@ const (
 	optionHide       = "o:hide_unknown"
 	optionReauth     = "o:reauth"
 	optionFromEmails = "o:from_emails"
+	optionConfirm    = "o:confirm_email"
 )
 
 var (
@@ -213,6 +215,9 @@ func (u *ScopeUpdate) fields() ([]any, error) {
 	if b := u.Options.Reauth; b != nil {
 		f = append(f, optionReauth, flag(*b))
 	}
+	if b := u.Options.ConfirmEmail; b != nil {
+		f = append(f, optionConfirm, flag(*b))
+	}
 	if u.Options.FromEmails != nil {
 		b, err := json.Marshal(u.Options.FromEmails)
 		if err != nil {
@@ -249,6 +254,8 @@ func (sc *Scope) set(field, value string) (err error) {
 		sc.Options.HideUnknown = new(value == "1")
 	case optionReauth:
 		sc.Options.Reauth = new(value == "1")
+	case optionConfirm:
+		sc.Options.ConfirmEmail = new(value == "1")
 	case optionFromEmails:
 		err = json.Unmarshal([]byte(value), &sc.Options.FromEmails)
 	default:

@@ -15,7 +15,7 @@ func TestAScopeComesBackAsItWasCreated(t *testing.T) {
 			Name: testScope, KeyHash: []byte("\x00\x01 hash"), Sessions: protocol.SessionsSingle,
 			Permissions: map[string]string{"users.get": protocol.PermitAny, "users.delete": protocol.PermitOff},
 			Providers:   map[string]protocol.ProviderConfig{"google": {Mode: protocol.ProviderTrust, ClientIDs: []string{"a", "b"}}},
-			Options:     protocol.ScopeOptions{HideUnknown: new(true), Reauth: new(false), FromEmails: []string{"a@b.c"}},
+			Options:     protocol.ScopeOptions{HideUnknown: new(true), Reauth: new(false), ConfirmEmail: new(true), FromEmails: []string{"a@b.c"}},
 		}
 		made, err := s.CreateScope(t.Context(), want)
 		if err != nil {
@@ -61,7 +61,7 @@ func TestAScopeUpdateMergesEachSettingByItself(t *testing.T) {
 				want.Providers = map[string]protocol.ProviderConfig{"apple": {Mode: "trust"}}
 			}},
 			{ScopeUpdate{Sessions: "single"}, func() { want.Sessions = "single" }},
-			{ScopeUpdate{Options: protocol.ScopeOptions{Reauth: new(true)}}, func() { want.Options.Reauth = new(true) }},
+			{ScopeUpdate{Options: protocol.ScopeOptions{Reauth: new(true), ConfirmEmail: new(false)}}, func() { want.Options.Reauth, want.Options.ConfirmEmail = new(true), new(false) }},
 			{ScopeUpdate{Options: protocol.ScopeOptions{HideUnknown: new(false), FromEmails: []string{"x@y.z"}}}, func() {
 				want.Options.HideUnknown, want.Options.FromEmails = new(false), []string{"x@y.z"}
 			}},
