@@ -27,6 +27,9 @@ type conn struct {
 	peer   *peerConn
 	remote netip.Addr
 	client *sessions.Client
+	// private: nobody can listen in, for the connection is TLS, or does not
+	// leave this machine
+	private bool
 
 	// changed by barrier messages alone, which run by themselves; read by the
 	// requests that run between them

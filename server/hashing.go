@@ -79,6 +79,16 @@ func (s *Server) verify(ctx context.Context, c *conn, record []byte, secret stri
 	return s.hashes.Verify(ctx, passwords.Players, record, secret)
 }
 
+// verifyForeign is verify for a record that another program made.
+func (s *Server) verifyForeign(ctx context.Context, c *conn, record []byte, password string) (bool, error) {
+	ctx, done, err := c.hashing.enter(ctx)
+	if err != nil {
+		return false, s.withRetryAfter(err)
+	}
+	defer done()
+	return s.hashes.VerifyForeign(ctx, passwords.Players, record, password)
+}
+
 func (s *Server) withRetryAfter(err error) error {
 	if err != errManyHashes {
 		return err

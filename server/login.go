@@ -33,6 +33,12 @@ func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginPara
 	}
 	for try := 1; ; try++ {
 		user, err := s.authenticate(ctx, c, in, secret)
+		if err == nil && passwords.IsForeign(user.Password) {
+			user.Password, err = s.adoptPassword(ctx, c, user, in.Password, secret)
+		}
+		if errors.Is(err, store.ErrConflict) && try < loginTries {
+			continue
+		}
 		if err != nil {
 			return protocol.Login{}, err
 		}
@@ -98,6 +104,9 @@ func (s *Server) authenticate(ctx context.Context, c *conn, in *protocol.LoginPa
 	if !known && !errors.Is(err, store.ErrUserNotFound) {
 		return user, err
 	}
+	if passwords.IsForeign(user.Password) { // held against the password itself, by adoptPassword
+		return user, nil
+	}
 	ok, stale, err := s.verify(ctx, c, user.Password, secret)
 	switch {
 	case err != nil:
@@ -115,6 +124,28 @@ func (s *Server) authenticate(ctx context.Context, c *conn, in *protocol.LoginPa
 		return user, &protocol.Error{Status: protocol.StatusServerLoginRequired}
 	}
 	return user, &protocol.Error{Status: protocol.StatusPasswordInvalid}
+}
+
+// adoptPassword holds a password against a record that another program made,
+// and puts a record of ours in its place. The password itself is needed for it,
+// once: a client that sent its hash is asked for it (610).
+func (s *Server) adoptPassword(ctx context.Context, c *conn, user store.User, password, secret string) ([]byte, error) {
+	if password == "" || !c.private {
+		return nil, &protocol.Error{Status: protocol.StatusPasswordNeeded, Message: "password needed once, over TLS: the account was brought in with a hash made elsewhere"}
+	}
+	ok, err := s.verifyForeign(ctx, c, user.Password, password)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, &protocol.Error{Status: protocol.StatusPasswordInvalid}
+	}
+	record, err := s.hash(ctx, c, secret)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.store.UpdateUser(ctx, user.ID, store.UserUpdate{Password: record, Rehash: true, IfPassword: user.Password})
+	return record, err
 }
 
 func (s *Server) hidesUnknown(c *conn) bool {

@@ -125,9 +125,10 @@ func (po *postOffice) wantNoLink(t *testing.T, n int, text string) {
 		t.Errorf("%q became a link: %q", text, found)
 		return
 	}
-	body := strings.ReplaceAll(l.subject+"\n"+l.text+l.html, l.link(t), "")
-	if strings.Contains(strings.ToLower(body), "evil.example") || strings.Contains(body, "evil。example") || strings.Contains(body, "<img") {
-		t.Errorf("%q came through as it was:\n%s", text, body)
+	l.link(t)
+	body := strings.ToLower(l.subject + "\n" + l.text + l.html)
+	if strings.Contains(body, "evil.example") || strings.Contains(body, "evil。example") || strings.Contains(l.html, "<img") {
+		t.Errorf("%q came through as it was, with the subject %q", text, l.subject)
 	}
 }
 

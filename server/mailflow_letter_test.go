@@ -102,6 +102,7 @@ func decodePart(encoding string, r io.Reader) (string, error) {
 
 var (
 	urlForm  = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
+	tagForm  = regexp.MustCompile(`<[^>]*>`)
 	hrefForm = regexp.MustCompile(`(?i)(?:href|src|action)\s*=\s*["']?([^"'\s>]+)`)
 )
 
@@ -113,10 +114,11 @@ func (l letter) link(t testing.TB) string {
 	if len(urls) != 1 {
 		t.Fatalf("the text has the links %q, want one:\n%s", urls, l.text)
 	}
-	markup := html.UnescapeString(l.html)
-	found := urlForm.FindAllString(markup, -1)
-	for _, m := range hrefForm.FindAllStringSubmatch(markup, -1) {
-		found = append(found, m[1])
+	found := urlForm.FindAllString(html.UnescapeString(tagForm.ReplaceAllString(l.html, " ")), -1)
+	for _, tag := range tagForm.FindAllString(l.html, -1) {
+		for _, m := range hrefForm.FindAllStringSubmatch(tag, -1) {
+			found = append(found, html.UnescapeString(m[1]))
+		}
 	}
 	if len(found) == 0 {
 		t.Errorf("the HTML has no link:\n%s", l.html)

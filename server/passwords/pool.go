@@ -180,9 +180,12 @@ func (p *Pool) work() {
 
 func (p *Pool) run(j *job) {
 	start := time.Now()
-	if j.record == nil {
+	switch {
+	case j.record == nil:
 		j.out, j.err = newRecord(p.params, j.secret)
-	} else {
+	case IsForeign(j.record):
+		j.ok, j.err = verifyBcrypt(j.record[1:], j.secret)
+	default:
 		var made Params
 		j.ok, made, j.err = verify(j.record, j.secret)
 		j.stale = j.err == nil && made != p.params
