@@ -55,7 +55,8 @@ func (s *Server) adminScopesCreate(ctx context.Context, c *conn, in *protocol.Sc
 }
 
 func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.ScopeParams) (protocol.Scope, error) {
-	if err := s.scopeForAdmin(ctx, c, in.Name); err != nil {
+	entry, err := s.scopeForAdmin(ctx, c, in.Name)
+	if err != nil {
 		return protocol.Scope{}, err
 	}
 	up := store.ScopeUpdate{
@@ -65,16 +66,15 @@ func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.Sc
 	if key, ok := in.Key.Value(); ok {
 		up.KeyHash = hashKey(key)
 	}
-	scope, err := s.store.UpdateScope(ctx, in.Name, up)
+	scope, err := s.scopes.change(entry, func() (store.Scope, error) { return s.store.UpdateScope(ctx, in.Name, up) })
 	if err != nil {
 		return protocol.Scope{}, err
 	}
-	s.scopes.put(scope)
 	return scopeObject(scope), nil
 }
 
 func (s *Server) adminScopesDelete(ctx context.Context, c *conn, in *protocol.ScopeRef) (bool, error) {
-	if err := s.scopeForAdmin(ctx, c, in.Name); err != nil {
+	if _, err := s.scopeForAdmin(ctx, c, in.Name); err != nil {
 		return false, err
 	}
 	if err := s.store.DeleteScope(ctx, in.Name); err != nil {

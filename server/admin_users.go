@@ -25,12 +25,11 @@ func (s *Server) adminUserRoutes() {
 
 // scopeForAdmin makes sure that a scope exists and that the admin's account
 // covers it; another scope is as one that does not exist.
-func (s *Server) scopeForAdmin(ctx context.Context, c *conn, name string) error {
+func (s *Server) scopeForAdmin(ctx context.Context, c *conn, name string) (*scopeEntry, error) {
 	if !c.admin.covers(name) {
-		return store.ErrScopeNotFound
+		return nil, store.ErrScopeNotFound
 	}
-	_, err := s.scopes.get(ctx, name)
-	return err
+	return s.scopes.get(ctx, name)
 }
 
 // userForAdmin reads a user of a scope that the admin's account covers.
@@ -49,7 +48,7 @@ func (s *Server) userForAdmin(ctx context.Context, c *conn, id uuid.UUID) (store
 const defaultListLimit = 50
 
 func (s *Server) adminUsersList(ctx context.Context, c *conn, in *protocol.ListUsersParams) (protocol.UserList, error) {
-	if err := s.scopeForAdmin(ctx, c, in.Scope); err != nil {
+	if _, err := s.scopeForAdmin(ctx, c, in.Scope); err != nil {
 		return protocol.UserList{}, err
 	}
 	if in.Limit == 0 {
@@ -130,7 +129,7 @@ func (s *Server) adminUsersGet(ctx context.Context, c *conn, in *protocol.UserRe
 }
 
 func (s *Server) adminUsersCreate(ctx context.Context, c *conn, in *protocol.AdminCreateUserParams) (protocol.CreateResult, error) {
-	if err := s.scopeForAdmin(ctx, c, in.Scope); err != nil {
+	if _, err := s.scopeForAdmin(ctx, c, in.Scope); err != nil {
 		return protocol.CreateResult{}, err
 	}
 	nu := store.NewUser{

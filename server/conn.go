@@ -312,6 +312,7 @@ func (c *conn) stopInitTimer() {
 // are answered first, new ones are told to come back.
 func (c *conn) drain(retryAfter time.Duration) {
 	c.draining.Store(true)
+	c.stopInitTimer()
 	c.order.whenIdle(func() {
 		c.closeAfterQueue(&closing{code: protocol.CloseDraining, retryAfter: retryAfter, bye: true})
 	})

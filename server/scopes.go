@@ -31,6 +31,10 @@ type scopeCache struct {
 type scopeEntry struct {
 	name    string
 	current atomic.Pointer[store.Scope]
+
+	// reading is held from reading the scope, or changing it, to keeping what
+	// came of it: an older reading must not replace a newer one.
+	reading sync.Mutex
 }
 
 // load returns the scope, or nil when it was deleted.
@@ -60,6 +64,18 @@ func (sc *scopeCache) get(ctx context.Context, name string) (*scopeEntry, error)
 		return nil, err
 	}
 	return sc.put(scope), nil
+}
+
+// change runs a change of a scope that get has returned, and keeps its outcome,
+// so that on this node it holds from the answer on.
+func (sc *scopeCache) change(e *scopeEntry, change func() (store.Scope, error)) (store.Scope, error) {
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	scope, err := change()
+	if err == nil {
+		sc.put(scope)
+	}
+	return scope, err
 }
 
 func (sc *scopeCache) put(scope store.Scope) *scopeEntry {
@@ -123,6 +139,8 @@ func (sc *scopeCache) entries(name string) []*scopeEntry {
 }
 
 func (sc *scopeCache) refresh(ctx context.Context, e *scopeEntry) {
+	e.reading.Lock()
+	defer e.reading.Unlock()
 	scope, err := sc.store.Scope(ctx, e.name)
 	switch {
 	case err == nil && e.is(&scope):
