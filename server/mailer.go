@@ -31,6 +31,7 @@ type mailer struct {
 	queue     *mail.Queue
 	templates *mail.Templates
 	from      string
+	anyScope  bool // clients make scopes, so their names are not to be trusted
 	anyFrom   bool // the mails go to an outbox: nobody is mailed, so any sender will do
 	limit     int
 	publicURL func() string
@@ -70,7 +71,7 @@ func newMailer(cfg Config, st *store.Store, publicURL func() string) (*mailer, e
 	}
 	return &mailer{
 		store: st, log: cfg.Logger, templates: templates, from: from, anyFrom: cfg.SMTP == "",
-		limit: cfg.MailLimit, publicURL: publicURL,
+		anyScope: cfg.AutoScopes, limit: cfg.MailLimit, publicURL: publicURL,
 		queue: mail.NewQueue(sender, mail.QueueOptions{}),
 	}, nil
 }
@@ -149,7 +150,7 @@ func (m *mailer) post(ctx context.Context, u store.User, kind store.CodeKind, l 
 	if err != nil {
 		return nil, err
 	}
-	data := mail.Data{Username: u.Username, Scope: u.Scope, Email: u.Email, Keys: l.keys, Subject: l.subject}
+	data := mail.Data{Username: u.Username, Scope: u.Scope, AnyScope: m.anyScope, Email: u.Email, Keys: l.keys, Subject: l.subject}
 	if kind == store.CodeReset {
 		data.ResetLink = m.link(kind, code)
 	} else {

@@ -355,11 +355,22 @@ func TestADeletedUserHasNoCodes(t *testing.T) {
 		if _, err := s.DeleteUser(t.Context(), u.ID); err != nil {
 			t.Fatal(err)
 		}
-		n := newUser("tiny")
-		n.ID = u.ID
-		mustCreate(t, s, n)
 		wantCode(t, s, "after delete", code, ErrCodeInvalid)
 		_, err := s.ResetPassword(t.Context(), code, []byte("new"))
 		wantErr(t, err, ErrCodeInvalid)
+	})
+}
+
+func TestADeletedUsersIDIsNotGivenAgain(t *testing.T) {
+	onEveryTwice(t, func(t *testing.T, s *Store) {
+		u := mustCreate(t, s, newUser("tiny"))
+		if _, err := s.DeleteUser(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		again := newUser("tiny")
+		again.ID = u.ID
+		_, err := s.CreateUser(t.Context(), again)
+		wantErr(t, err, ErrUserGone)
+		mustCreate(t, s, newUser("tiny")) // the name is free all the same
 	})
 }

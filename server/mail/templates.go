@@ -30,6 +30,7 @@ type Data struct {
 	ResetLink   string            // {{ .ResetLink }} or {* reset_link *}
 	Username    string            // {{ .Username }} or {{ username }}
 	Scope       string            // {{ .Scope }} or {{ scope }}
+	AnyScope    bool              // clients name scopes: Scope is put in as Username is
 	Email       string            // {{ .Email }} or {{ email }}
 	Keys        map[string]string // tpl_keys: {{ .Keys.name }} or {{ name }}
 	// Subject, when not empty, takes the place of the template's.
@@ -142,6 +143,9 @@ func (t *Templates) Render(kind Kind, name string, data Data) (Rendered, error) 
 	}
 	if err := CheckKeys(data.Keys, data.Subject); err != nil {
 		return Rendered{}, err
+	}
+	if data.AnyScope {
+		data.Scope = unlink(data.Scope)
 	}
 	path, src, err := t.source(kind, name)
 	if err != nil {
