@@ -14,9 +14,9 @@
 // The server may also send a [Push], which has an "event" and no id, and a
 // [Bye] before it closes a connection.
 //
-// Every message type is one [Method] in the tables users.go, core.go and
-// admin.go: its name, its parameters and result as Go types, who may call it,
-// how it is ordered among the messages of its connection, and its
+// Every message type is one [Method] in the tables of core.go, users_table.go and
+// admin_table.go: its name, its parameters and result as Go types, who may call
+// it, how it is ordered among the messages of its connection, and its
 // documentation. The server's router, the Go client and asyncapi.yaml are all
 // made from those tables, so they cannot disagree.
 //

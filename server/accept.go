@@ -43,6 +43,9 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request) {
 	c.initTimer = time.AfterFunc(s.cfg.InitTimeout, func() { c.Close(protocol.CloseNoInit, "") })
 	s.conns.add(c)
 	s.metrics.accepted.Inc()
+	if s.draining.Load() { // since this handshake began; drain may have missed it
+		c.drain(jitter(0))
+	}
 	go c.read()
 }
 

@@ -74,14 +74,12 @@ func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.Sc
 }
 
 func (s *Server) adminScopesDelete(ctx context.Context, c *conn, in *protocol.ScopeRef) (bool, error) {
-	if _, err := s.scopeForAdmin(ctx, c, in.Name); err != nil {
+	entry, err := s.scopeForAdmin(ctx, c, in.Name)
+	if err != nil {
 		return false, err
 	}
-	if err := s.store.DeleteScope(ctx, in.Name); err != nil {
-		return false, err
-	}
-	s.scopes.changed(in.Name)
-	return true, nil
+	err = s.scopes.remove(entry, func() error { return s.store.DeleteScope(ctx, in.Name) })
+	return err == nil, err
 }
 
 // explicit leaves out the permissions that say what holds anyway.

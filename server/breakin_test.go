@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,12 +26,14 @@ func oneAtATime(c *server.Config) {
 	c.HashWorkers = 1
 }
 
+var occupants atomic.Int64 // so that each has a name of his own
+
 // occupy fills the hash queue with some creates, whose replies nobody reads.
 func occupy(t *testing.T, n *node, creates int) {
 	t.Helper()
 	c := n.client()
-	for i := range creates {
-		c.Send("users.create", obj{"username": fmt.Sprint("busy", i), "password": thePassword})
+	for range creates {
+		c.Send("users.create", obj{"username": fmt.Sprint("busy", occupants.Add(1)), "password": thePassword})
 	}
 	wantResult(t, c.Call("core.ping", nil), `"pong"`) // all before it are under way
 }
@@ -148,6 +151,7 @@ func TestAPasswordChangeUnderWayIsRefusedOnceAnotherEndedItsSession(t *testing.T
 		return id
 	}
 	first := change(owner, "owners-secret")
+	occupy(t, n, 6)                // so that the first change is written before the second is hashed
 	change(thief, "thiefs-secret") // permitted, for its session is good still
 	ok(t, owner.Wait(first))
 	if e := thief.WaitEnd(); e.Close == nil || e.Close.Code != 4506 {

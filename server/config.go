@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -73,7 +74,8 @@ type Config struct {
 	InitTimeout time.Duration
 	// RequestTimeout bounds the work on one request. Default 10 s.
 	RequestTimeout time.Duration
-	// WriteTimeout bounds one write to a peer that does not read. Default 10 s.
+	// WriteTimeout bounds one write to a peer that does not read: it may take
+	// between one and two of them. Default 10 s.
 	WriteTimeout time.Duration
 	// DrainTimeout is the time over which connections are closed at shutdown. Default 15 s.
 	DrainTimeout time.Duration
@@ -90,12 +92,28 @@ type Config struct {
 	// Default: the process's open-file limit less 200.
 	MaxConnections int
 
-	// Node names this process among others on the same store. Default: random.
+	// Node names this process among others on the same store, see CheckNode; no
+	// two may have the same name at once. Default: random.
 	Node string
 	// Version is shown to admins.
 	Version string
 	// Logger is where the server logs. Default: slog.Default.
 	Logger *slog.Logger
+}
+
+// CheckNode reports whether a name can be a node's: 1 to 64 letters, digits, dots,
+// dashes and underscores. The name stands in records whose parts are separated by
+// spaces.
+func CheckNode(name string) error {
+	ok := len(name) > 0 && len(name) <= 64
+	for i := 0; ok && i < len(name); i++ {
+		c := name[i]
+		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_'
+	}
+	if !ok {
+		return errors.New("node: must be 1 to 64 letters, digits, dots, dashes and underscores")
+	}
+	return nil
 }
 
 func (c Config) withDefaults() Config {

@@ -115,6 +115,6 @@ func (s *Server) handedLink(ctx context.Context, c *conn, user uuid.UUID, kind s
 	if err != nil {
 		return protocol.Link{}, err
 	}
-	expires := protocol.Time{Time: time.Now().Add(ttl)}
+	expires := wireTime(time.Now().Add(ttl))
 	return protocol.Link{Link: linkTo(s.publicURL(), kind, code), ExpiresAt: expires}, nil
 }

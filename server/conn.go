@@ -287,7 +287,7 @@ func (c *conn) leave() {
 	c.hashing.end()
 	c.client.Disconnect()
 	<-c.closed // set: a reader ends only after closeOnce has begun to close
-	c.srv.remove(c)
+	c.srv.conns.remove(c)
 }
 
 // maxFailures is how many wrong keys and passwords a connection may show before

@@ -82,16 +82,15 @@ func (t *connTable) all() []*conn {
 // closeAll cuts what is left at the end of a drain, below the WebSocket: a
 // closing handshake that is under way must not be waited for.
 func (t *connTable) closeAll() {
-	for _, c := range t.all() {
-		_ = c.peer.Conn.Close()
-	}
-	for t.count() > 0 { // their readers see it at once
+	for t.count() > 0 { // their readers see it at once; a late handshake enters one more
+		for _, c := range t.all() {
+			_ = c.peer.Conn.Close()
+		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// watch pings connections that were silent for a ping interval, and closes those
-// that were for three.
+// watch looks at every connection once a ping interval, see checkLiveness.
 func (t *connTable) watch(ctx context.Context, s *Server) {
 	tick := time.NewTicker(s.cfg.PingInterval / tableShards)
 	defer tick.Stop()

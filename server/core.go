@@ -39,7 +39,7 @@ func (s *Server) coreInit(ctx context.Context, c *conn, in *protocol.CoreInitPar
 	}
 	c.phase, c.scope, c.info = phaseClient, scope, internClientInfo(in.Client)
 	c.stopInitTimer()
-	result.ServerTime = protocol.Time{Time: time.Now()}
+	result.ServerTime = wireTime(time.Now())
 	return result, nil
 }
 

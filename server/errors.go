@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"rollcall/protocol"
@@ -12,43 +13,30 @@ import (
 	"rollcall/store"
 )
 
-// storeStatuses maps the store's errors to the wire's statuses.
-var storeStatuses = []struct {
-	err    error
-	status protocol.Status
+// statuses are those of the errors that the packages below return. A message
+// stands where the status's own text does not say which of two things it was.
+var statuses = []struct {
+	err     error
+	status  protocol.Status
+	message string
 }{
-	{store.ErrUserNotFound, protocol.StatusUserNotFound},
-	{store.ErrUsernameTaken, protocol.StatusUserExists},
-	{store.ErrUserGone, protocol.StatusUserExists},
-	{store.ErrEmailTaken, protocol.StatusUserExists},
-	{store.ErrExtraBounds, protocol.StatusOutOfBounds},
-	{store.ErrProviderExists, protocol.StatusProviderExists},
-	{store.ErrProviderTaken, protocol.StatusProviderExists},
-	{store.ErrProviderNotFound, protocol.StatusProviderNotFound},
-	{store.ErrNotPending, protocol.StatusPendingNotFound},
-	{mail.ErrTemplate, protocol.StatusEmailNotConfigured},
-	{mail.ErrQueueFull, protocol.StatusBusy},
-	{sessions.ErrSessionInvalid, protocol.StatusSessionInvalid},
-	{store.ErrScopeExists, protocol.StatusScopeExists},
-	{store.ErrScopeNotFound, protocol.StatusScopeNotFound},
-	{store.ErrScopeNotEmpty, protocol.StatusNotPermitted},
-	{store.ErrAdminExists, protocol.StatusUserExists},
-	{store.ErrAdminNotFound, protocol.StatusUserNotFound},
-	{store.ErrBadCursor, protocol.StatusOutOfBounds},
-}
-
-// messages of statuses whose table text does not say which of two things it was.
-var storeMessages = map[error]string{
-	store.ErrUserGone:      "idempotency_key: the user that it made was deleted",
-	store.ErrUsernameTaken: "user already exists: the username is taken",
-	store.ErrEmailTaken:    "user already exists: the email address is taken",
-	store.ErrProviderTaken: "provider identity belongs to another user",
-	mail.ErrTemplate:       "the mail's template is missing or unusable",
-	store.ErrExtraBounds:   "extra: at most 64 keys and 8192 bytes in all",
-	store.ErrScopeNotEmpty: "the scope still has users",
-	store.ErrAdminExists:   "admin already exists",
-	store.ErrAdminNotFound: "admin not found",
-	store.ErrBadCursor:     "cursor: not one that this server gave out",
+	{store.ErrUserNotFound, protocol.StatusUserNotFound, ""},
+	{store.ErrUsernameTaken, protocol.StatusUserExists, "user already exists: the username is taken"},
+	{store.ErrUserGone, protocol.StatusUserExists, "idempotency_key: the user that it made was deleted"},
+	{store.ErrEmailTaken, protocol.StatusUserExists, "user already exists: the email address is taken"},
+	{store.ErrExtraBounds, protocol.StatusOutOfBounds, fmt.Sprintf("extra: at most %d keys and %d bytes in all", protocol.MaxExtraKeys, protocol.MaxExtraBytes)},
+	{store.ErrProviderExists, protocol.StatusProviderExists, ""},
+	{store.ErrProviderTaken, protocol.StatusProviderExists, "provider identity belongs to another user"},
+	{store.ErrProviderNotFound, protocol.StatusProviderNotFound, ""},
+	{store.ErrNotPending, protocol.StatusPendingNotFound, ""},
+	{mail.ErrTemplate, protocol.StatusEmailNotConfigured, "the mail's template is missing or unusable"},
+	{sessions.ErrSessionInvalid, protocol.StatusSessionInvalid, ""},
+	{store.ErrScopeExists, protocol.StatusScopeExists, ""},
+	{store.ErrScopeNotFound, protocol.StatusScopeNotFound, ""},
+	{store.ErrScopeNotEmpty, protocol.StatusNotPermitted, "the scope still has users"},
+	{store.ErrAdminExists, protocol.StatusUserExists, "admin already exists"},
+	{store.ErrAdminNotFound, protocol.StatusUserNotFound, "admin not found"},
+	{store.ErrBadCursor, protocol.StatusOutOfBounds, "cursor: not one that this server gave out"},
 }
 
 // asError returns err as the wire has it, if it is such an error or has a place
@@ -58,14 +46,16 @@ func asError(err error) *protocol.Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	for _, m := range storeStatuses {
+	for _, m := range statuses {
 		if errors.Is(err, m.err) {
-			return &protocol.Error{Status: m.status, Message: storeMessages[m.err]}
+			return &protocol.Error{Status: m.status, Message: m.message}
 		}
 	}
 	switch {
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &protocol.Error{Status: protocol.StatusUnavailable, Temporary: true, RetryAfter: time.Second}
+	case errors.Is(err, mail.ErrQueueFull):
+		return &protocol.Error{Status: protocol.StatusBusy, Temporary: true, RetryAfter: time.Second}
 	case errors.Is(err, store.ErrConflict):
 		return &protocol.Error{Status: protocol.StatusBusy, Temporary: true, RetryAfter: 200 * time.Millisecond}
 	}

@@ -44,6 +44,8 @@ func (s *Server) tlsConfig() (*tls.Config, error) {
 	switch {
 	case files && len(s.cfg.AutocertDomains) > 0:
 		return nil, errors.New("TLS: give certificate files or autocert domains, not both")
+	case files && (s.cfg.TLSCert == "" || s.cfg.TLSKey == ""):
+		return nil, errors.New("TLS: a certificate and its key belong together, give both files")
 	case files:
 		cert, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
 		if err != nil {
@@ -77,6 +79,3 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
-
-// remove takes a connection out of the server's table.
-func (s *Server) remove(c *conn) { s.conns.remove(c) }

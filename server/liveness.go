@@ -10,9 +10,9 @@ import (
 // taken for gone.
 const silentIntervals = 3
 
-// checkLiveness pings a connection that was silent for an interval and closes
-// one that was for three. It is called once an interval and never waits for the
-// peer.
+// checkLiveness pings a connection that was silent for half an interval or more,
+// so that no live one is silent for two, and closes one that was for three. It is
+// called once an interval and never waits for the peer.
 func (c *conn) checkLiveness(now time.Time, interval time.Duration) {
 	silent := now.Sub(time.Unix(0, c.peer.heard.Load()))
 	switch {

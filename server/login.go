@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -78,9 +77,9 @@ func (s *Server) loginByProvider(ctx context.Context, c *conn, in *protocol.Logi
 	if err != nil {
 		return protocol.Login{}, err
 	}
-	if in.AccessToken != "" && s.sealer != nil {
-		p.SealedToken = []byte(s.sealer.Seal(user.ID, in.Provider, in.AccessToken))
-		_, err := s.store.UpdateProvider(ctx, user.ID, in.Provider, store.ProviderUpdate{SealedToken: p.SealedToken})
+	if sealed := s.newSeal(user.ID, p, in.AccessToken); sealed != nil {
+		p.SealedToken = sealed
+		_, err := s.store.UpdateProvider(ctx, user.ID, in.Provider, store.ProviderUpdate{SealedToken: sealed})
 		if err != nil { // the login stands; the token is a convenience
 			s.log.Warn("an access token could not be kept", "user", user.ID, "error", err)
 		}
@@ -101,8 +100,14 @@ func (s *Server) authenticate(ctx context.Context, c *conn, in *protocol.LoginPa
 		user, err = s.store.UserByEmail(ctx, c.scope.name, in.Email)
 	}
 	known := err == nil
-	if !known && !errors.Is(err, store.ErrUserNotFound) {
-		return user, err
+	if !known {
+		if !errors.Is(err, store.ErrUserNotFound) {
+			return user, err
+		}
+		// A name that nobody has costs the reading of a record too.
+		if _, err := s.store.User(ctx, uuid.New()); !errors.Is(err, store.ErrUserNotFound) {
+			return user, err
+		}
 	}
 	if passwords.IsForeign(user.Password) { // held against the password itself, by adoptPassword
 		return user, nil
@@ -156,7 +161,7 @@ func (s *Server) hidesUnknown(c *conn) bool {
 // rehash stores a password anew with the present costs, off the login's path.
 // If it fails, the next login does it.
 func (s *Server) rehash(user store.User, secret string) {
-	go func() {
+	s.background.start(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.RequestTimeout)
 		defer cancel()
 		record, err := s.hashes.Hash(ctx, passwords.Players, secret)
@@ -165,9 +170,9 @@ func (s *Server) rehash(user store.User, secret string) {
 		}
 		_, err = s.store.UpdateUser(ctx, user.ID, store.UserUpdate{Password: record, Rehash: true, IfPassword: user.Password})
 		if err != nil && !errors.Is(err, store.ErrConflict) {
-			s.log.Warn("password could not be stored anew", "error", err)
+			s.log.Warn("password could not be stored anew", "user", user.ID, "error", err)
 		}
-	}()
+	})
 }
 
 // secret returns what is hashed for a password: protocol.PasswordHash, whichever
@@ -204,45 +209,4 @@ func (s *Server) usersLogout(ctx context.Context, c *conn, in *protocol.LogoutPa
 		return false, err
 	}
 	return true, nil
-}
-
-func loginObject(u store.User, session store.Session) protocol.Login {
-	return protocol.Login{
-		Active: u.Active, Confirmation: u.Confirmation, Email: u.Email, Group: u.Group, Extra: u.Extra,
-		Scope: u.Scope, UserID: u.ID, Username: u.Username, Validated: validated(u),
-		Session: protocol.Session{Token: session.Token, ExpiresAt: protocol.Time{Time: session.ExpiresAt}},
-	}
-}
-
-// validated: active and, where confirmation was asked, confirmed.
-func validated(u store.User) bool { return u.Active && u.Confirmation == "" }
-
-// userObject is a user as the wire has it.
-func (s *Server) userObject(u store.User) protocol.User {
-	providers := u.Providers
-	if providers == nil {
-		providers = []string{}
-	}
-	return protocol.User{
-		Active: u.Active, Confirmation: u.Confirmation, Email: u.Email, Group: u.Group, Extra: u.Extra,
-		Scope: u.Scope, UserID: u.ID, Username: u.Username, Validated: validated(u),
-		CreatedAt: protocol.Time{Time: u.CreatedAt}, UpdatedAt: protocol.Time{Time: u.UpdatedAt},
-		LastLoginAt: wireTime(u.LastLoginAt), Logins: u.Logins,
-		Providers: providers, Online: s.node.Online(u.ID),
-	}
-}
-
-// wireTime keeps the zero time zero, so that it is left out.
-func wireTime(t time.Time) protocol.Time { return protocol.Time{Time: t} }
-
-// userOf reads a user for a client: one of another scope is not found.
-func (s *Server) userOf(ctx context.Context, c *conn, id uuid.UUID) (store.User, error) {
-	u, err := s.store.User(ctx, id)
-	if err != nil {
-		return u, err
-	}
-	if u.Scope != c.scope.name {
-		return store.User{}, store.ErrUserNotFound
-	}
-	return u, nil
 }

@@ -121,16 +121,6 @@ func (v visit) want(status int, words ...string) visit {
 	return v
 }
 
-// at moves a link to a node, for links that begin with a public URL of their own.
-func (n *node) at(link string) string {
-	u, err := url.Parse(link)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	u.Scheme, u.Host = "http", n.addr
-	return u.String()
-}
-
 // logged reports whether the log has a text.
 func (n *node) logged(text string) bool {
 	n.logs.mu.Lock()

@@ -39,10 +39,11 @@ func TestAMailServerThatHangsLeavesTheConfirmationPending(t *testing.T) {
 	tests := []struct {
 		name   string
 		config func(*server.Config)
-		within time.Duration
+		within time.Duration // that each mail may hold up its request
+		again  bool
 	}{
-		{"past the time of a request", impatient, 5 * time.Second},
-		{"past the time that a request waits for a mail", func(*server.Config) {}, 14 * time.Second},
+		{"past the time of a request", impatient, 5 * time.Second, true},
+		{"past the time that a request waits for a mail", func(*server.Config) {}, 14 * time.Second, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -61,17 +62,21 @@ func TestAMailServerThatHangsLeavesTheConfirmationPending(t *testing.T) {
 			n.wantConfirmation(a, u, "pending")
 			// Others do not wait for that mail.
 			create(t, n.client(), "other")
-			wantResult(t, c.Call("users.resendConfirmation", u.ref()), `"`+u.id+`"`)
-			if took := time.Since(began); took > 2*tt.within {
-				t.Errorf("two mails to a server that hangs took %v", took)
+			mails := 1
+			if tt.again {
+				wantResult(t, c.Call("users.resendConfirmation", u.ref()), `"`+u.id+`"`)
+				n.wantConfirmation(a, u, "pending")
+				mails = 2
 			}
-			n.wantConfirmation(a, u, "pending")
+			if took := time.Since(began); took > time.Duration(mails)*tt.within {
+				t.Errorf("%d mails to a server that hangs took %v", mails, took)
+			}
 
 			release()
-			for _, l := range po.wait(2) {
+			for _, l := range po.wait(mails) {
 				l.code(t)
 			}
-			open(t, po.last(2).link(t)).submit().want(200)
+			open(t, po.last(mails).link(t)).submit().want(200)
 			n.wantConfirmation(a, u, "")
 		})
 	}

@@ -128,7 +128,6 @@ func TestAProviderThatAScopeDoesNotConfigureIsRefused(t *testing.T) {
 		"inside":    obj{"issuer": "https://10.0.0.1", "client_ids": []string{theApp}},          // an address in the house
 		"metadata":  obj{"issuer": "https://169.254.169.254", "client_ids": []string{theApp}},   // the cloud's
 		"plain":     obj{"issuer": "http://issuer.example.com", "client_ids": []string{theApp}}, // not TLS
-		"facebook":  obj{"client_ids": []string{"1"}},                                           // no app_secret
 		"withdrawn": i.config(),
 	})
 	n.providers(obj{"withdrawn": nil})

@@ -39,23 +39,21 @@ func (s *Server) provedProvider(ctx context.Context, c *conn, user uuid.UUID, pr
 	if err := s.prove(ctx, c, provider, proof); err != nil {
 		return store.Provider{}, err
 	}
-	return s.keptProvider(user, provider, proof, expiry)
+	return s.keptProvider(user, provider, proof, expiry), nil
 }
 
 // keptProvider is what is kept of a proved identity.
-func (s *Server) keptProvider(user uuid.UUID, provider string, proof oauth.Proof, expiry int) (store.Provider, error) {
+func (s *Server) keptProvider(user uuid.UUID, provider string, proof oauth.Proof, expiry int) store.Provider {
 	p := store.Provider{
 		Name: provider, Identity: oauth.Identity(provider, proof.ClientID),
 		ClientID: shownClientID(provider, proof.ClientID), Expiry: int64(expiry),
 	}
-	if proof.AccessToken != "" {
-		sealed, err := s.seal(user, provider, proof.AccessToken)
-		if err != nil {
-			return store.Provider{}, err
-		}
-		p.SealedToken = sealed
+	// A token that came as the proof is kept where it can be; without a token
+	// key it has done its work.
+	if proof.AccessToken != "" && s.sealer != nil {
+		p.SealedToken = []byte(s.sealer.Seal(user, provider, proof.AccessToken))
 	}
-	return p, nil
+	return p
 }
 
 // shownClientID is empty where the client_id is a secret.
@@ -72,6 +70,21 @@ func (s *Server) seal(user uuid.UUID, provider, token string) ([]byte, error) {
 		return nil, protocol.Errorf(protocol.StatusProviderNotFound, "access_token: this server keeps none, for it has no token key")
 	}
 	return []byte(s.sealer.Seal(user, provider, token)), nil
+}
+
+// newSeal seals the access token that came with a login, or else the kept one
+// anew if an older token key sealed it; nil when there is nothing to do.
+func (s *Server) newSeal(user uuid.UUID, p store.Provider, token string) []byte {
+	if s.sealer == nil {
+		return nil
+	}
+	if token == "" && len(p.SealedToken) > 0 && s.sealer.Stale(string(p.SealedToken)) {
+		token, _ = s.sealer.Open(user, p.Name, string(p.SealedToken)) // one that can't be opened stays as it is
+	}
+	if token == "" {
+		return nil
+	}
+	return []byte(s.sealer.Seal(user, p.Name, token))
 }
 
 // providerObject is one of a user's providers as the wire has it. The access

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"time"
 
 	"rollcall/protocol"
 	"rollcall/server/mail"
@@ -26,15 +27,19 @@ func (s *Server) usersSendPasswordReset(ctx context.Context, c *conn, in *protoc
 	select {
 	case s.resets <- struct{}{}:
 	default:
-		return false, &protocol.Error{Status: protocol.StatusBusy, Temporary: true, RetryAfter: s.hashes.RetryAfter()}
+		return false, &protocol.Error{Status: protocol.StatusBusy, Temporary: true, RetryAfter: time.Second}
 	}
 	scope, email := c.scope.name, in.Email
-	s.background.Go(func() {
+	started := s.background.start(func() {
 		defer func() { <-s.resets }()
 		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.RequestTimeout)
 		defer cancel()
 		s.postReset(ctx, scope, email, l)
 	})
+	if !started {
+		<-s.resets
+		return false, errStopping
+	}
 	return true, nil
 }
 

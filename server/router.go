@@ -59,7 +59,7 @@ func (s *Server) route(c *conn, req protocol.Request) {
 		s.refuse(c, r, req, &protocol.Error{Status: protocol.StatusUnknownType})
 		return
 	case c.draining.Load():
-		s.refuse(c, r, req, &protocol.Error{Status: protocol.StatusUnavailable, Message: "the server is being stopped", Temporary: true})
+		s.refuse(c, r, req, errStopping)
 		return
 	case int(c.inFlight.Add(1)) > s.cfg.MaxInFlight:
 		c.inFlight.Add(-1)
@@ -162,6 +162,7 @@ func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
 }
 
 var (
+	errStopping     = &protocol.Error{Status: protocol.StatusUnavailable, Message: "the server is being stopped", Temporary: true}
 	errNotPermitted = &protocol.Error{Status: protocol.StatusNotPermitted}
 	errSwitchedOff  = &protocol.Error{Status: protocol.StatusNotPermitted, Message: "not permitted: this scope has switched the method off"}
 )

@@ -63,7 +63,7 @@ func (sc *scopeCache) get(ctx context.Context, name string) (*scopeEntry, error)
 	if err != nil {
 		return nil, err
 	}
-	return sc.put(scope), nil
+	return sc.found(scope), nil
 }
 
 // change runs a change of a scope that get has returned, and keeps its outcome,
@@ -78,20 +78,50 @@ func (sc *scopeCache) change(e *scopeEntry, change func() (store.Scope, error)) 
 	return scope, err
 }
 
+// remove runs the deletion of a scope that get has returned; on this node it is
+// gone from the answer on.
+func (sc *scopeCache) remove(e *scopeEntry, remove func() error) error {
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	err := remove()
+	if err == nil {
+		e.current.Store(nil)
+	}
+	return err
+}
+
+// found keeps a scope that was read without holding its entry. One that is known
+// already stays as it is, for what is known may be newer.
+func (sc *scopeCache) found(scope store.Scope) *scopeEntry {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if e := sc.scopes[scope.Name]; e != nil && e.is(&scope) {
+		return e
+	}
+	return sc.enter(scope)
+}
+
+// put keeps a scope as a change has just left it.
 func (sc *scopeCache) put(scope store.Scope) *scopeEntry {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	e := sc.scopes[scope.Name]
-	if e == nil || !e.is(&scope) {
-		// A scope that was deleted and made anew is another one: connections
-		// that showed the old one's key stay with the old entry.
-		if e != nil {
-			e.current.Store(nil)
-		}
-		e = &scopeEntry{name: scope.Name}
-		sc.scopes[scope.Name] = e
+	if e := sc.scopes[scope.Name]; e != nil && e.is(&scope) {
+		e.current.Store(&scope)
+		return e
 	}
+	return sc.enter(scope)
+}
+
+// enter makes the entry of a scope, with mu held. A scope that was deleted and
+// made anew is another one: connections that showed the old one's key stay with
+// the old entry.
+func (sc *scopeCache) enter(scope store.Scope) *scopeEntry {
+	if e := sc.scopes[scope.Name]; e != nil {
+		e.current.Store(nil)
+	}
+	e := &scopeEntry{name: scope.Name}
 	e.current.Store(&scope)
+	sc.scopes[scope.Name] = e
 	return e
 }
 
@@ -145,12 +175,21 @@ func (sc *scopeCache) refresh(ctx context.Context, e *scopeEntry) {
 	switch {
 	case err == nil && e.is(&scope):
 		e.current.Store(&scope)
-	case err == nil:
-		e.current.Store(nil)
-	case errors.Is(err, store.ErrScopeNotFound):
-		e.current.Store(nil)
+	case err == nil, errors.Is(err, store.ErrScopeNotFound):
+		sc.forget(e)
 	default: // what is known stays good until the store is back
 		sc.log.Debug("scope could not be read anew", "scope", e.name, "error", err)
+	}
+}
+
+// forget takes out the entry of a scope that was deleted. Connections that keep
+// it find no scope in it from now on.
+func (sc *scopeCache) forget(e *scopeEntry) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	e.current.Store(nil)
+	if sc.scopes[e.name] == e {
+		delete(sc.scopes, e.name)
 	}
 }
 

@@ -44,7 +44,6 @@ type Server struct {
 	scopes  *scopeCache
 	metrics *metrics
 	routes  map[string]*route
-	started time.Time
 
 	keyHash []byte // SHA-256 of the server key
 
@@ -57,8 +56,8 @@ type Server struct {
 	conns    connTable
 
 	closed     sync.Once
-	resets     chan struct{}  // a place for each password reset under way
-	background sync.WaitGroup // work that outlives its request
+	resets     chan struct{} // a place for each password reset under way
+	background background
 
 	listening sync.WaitGroup // released when addr is set, or never will be
 	addr      net.Addr
@@ -72,11 +71,13 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	if cfg.Node == "" {
 		cfg.Node = randomName()
 	}
+	if err := CheckNode(cfg.Node); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, store: st,
-		routes:  make(map[string]*route),
-		resets:  make(chan struct{}, maxResets),
-		started: time.Now(),
+		routes: make(map[string]*route),
+		resets: make(chan struct{}, maxResets),
 	}
 	var err error
 	if len(cfg.TokenKeys) > 0 {
@@ -170,6 +171,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.drain()
 		s.log.Info("drained")
 	}
+	s.ready.Store(false)
 	for _, h := range httpServers {
 		_ = h.Close()
 	}
@@ -182,7 +184,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) Close() {
 	s.closed.Do(func() {
 		s.cancel()
-		s.background.Wait()
+		s.background.close()
 		s.hashes.Close()
 		s.oauth.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

@@ -102,10 +102,7 @@ func (s *Server) create(ctx context.Context, c *conn, cr creation) (store.User, 
 		}
 		return u, err
 	}
-	p, err := s.keptProvider(nu.ID, cr.provider, *cr.proof, 0)
-	if err != nil {
-		return store.User{}, err
-	}
+	p := s.keptProvider(nu.ID, cr.provider, *cr.proof, 0)
 	nu.Provider = &p
 	u, err := s.store.CreateUser(ctx, nu)
 	if err == nil {
@@ -185,6 +182,18 @@ func createDigest(in *protocol.CreateParams) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
 
+// userOf reads a user for a client: one of another scope is not found.
+func (s *Server) userOf(ctx context.Context, c *conn, id uuid.UUID) (store.User, error) {
+	u, err := s.store.User(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	if u.Scope != c.scope.name {
+		return store.User{}, store.ErrUserNotFound
+	}
+	return u, nil
+}
+
 func (s *Server) usersGet(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.User, error) {
 	u, err := s.userOf(ctx, c, in.UserID)
 	if err != nil {
@@ -247,8 +256,8 @@ func (s *Server) reauthenticate(ctx context.Context, c *conn, u store.User, in *
 // updateUser writes an update, a client's or an admin's. session is the one of
 // the user that asks for it, "" for none of them: it must still be good when the
 // update is written, so that what a session began before it was ended does not
-// come after, and a new password leaves it alone. With confirmEmail a new address makes the user
-// inactive until he has confirmed it.
+// come after, and a new password leaves it alone. With confirmEmail a new
+// address makes the user inactive until he has confirmed it.
 func (s *Server) updateUser(ctx context.Context, c *conn, u store.User, in *protocol.UserUpdate, session string, confirmEmail bool) (protocol.User, error) {
 	up := store.UserUpdate{IfSession: session}
 	if in.Username != "" {

@@ -64,15 +64,19 @@ func (c *Client) Created(user uuid.UUID) {
 }
 
 // Disconnect takes the connection out of the registry. Its session lives on.
+// Calling it again does nothing.
 func (c *Client) Disconnect() {
 	c.mu.Lock()
-	b := c.current
+	b, again := c.current, c.gone
 	c.current, c.gone = nil, true
 	c.mu.Unlock()
+	if again {
+		return
+	}
 	if b != nil {
 		c.node.registry.drop(b)
 	}
-	c.node.registry.removeConn(c)
+	c.node.conns.Add(-1)
 }
 
 // hold makes a begun binding the connection's own, unless its session was ended

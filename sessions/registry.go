@@ -13,17 +13,10 @@ import (
 // one lock. A power of two.
 const shardCount = 64
 
-// registry indexes the node's connections, and who is logged in on them.
+// registry indexes who is logged in on the node's connections.
 type registry struct {
-	conns    [shardCount]connShard
 	bindings [shardCount]bindingShard
-	nConns   atomic.Int64
 	nHeld    atomic.Int64
-}
-
-type connShard struct {
-	mu sync.Mutex
-	m  map[uint64]*Client
 }
 
 type bindingShard struct {
@@ -59,33 +52,12 @@ func (e ending) hits(session string) bool {
 
 func (r *registry) init() {
 	for i := range shardCount {
-		r.conns[i].m = make(map[uint64]*Client)
 		r.bindings[i].m = make(map[uuid.UUID]*binding)
 	}
 }
 
 func (r *registry) shard(user uuid.UUID) *bindingShard { return &r.bindings[user[15]%shardCount] }
 
-func (r *registry) addConn(c *Client) {
-	s := &r.conns[c.number%shardCount]
-	s.mu.Lock()
-	s.m[c.number] = c
-	s.mu.Unlock()
-	r.nConns.Add(1)
-}
-
-func (r *registry) removeConn(c *Client) {
-	s := &r.conns[c.number%shardCount]
-	s.mu.Lock()
-	_, in := s.m[c.number]
-	delete(s.m, c.number)
-	s.mu.Unlock()
-	if in {
-		r.nConns.Add(-1)
-	}
-}
-
-func (r *registry) countConns() int    { return int(r.nConns.Load()) }
 func (r *registry) countBindings() int { return int(r.nHeld.Load()) }
 
 // begin enters a binding whose session is not known yet.

@@ -49,6 +49,7 @@ type Node struct {
 
 	registry registry
 	lastConn atomic.Uint64
+	conns    atomic.Int64 // connected, and not yet disconnected
 
 	// onScope is called when the definition of a scope has changed somewhere.
 	onScope func(name string)
@@ -62,19 +63,15 @@ func New(name string, st Store, log *slog.Logger, onScope func(name string)) *No
 	return n
 }
 
-// Name returns the node's name.
-func (n *Node) Name() string { return n.name }
-
 // Connections and Sessions count the node's live connections, and those of them
 // that are logged in.
-func (n *Node) Connections() int { return n.registry.countConns() }
+func (n *Node) Connections() int { return int(n.conns.Load()) }
 func (n *Node) Sessions() int    { return n.registry.countBindings() }
 
 // Connect enters a connection and returns its login state.
 func (n *Node) Connect(p Peer) *Client {
-	c := &Client{node: n, peer: p, number: n.lastConn.Add(1)}
-	n.registry.addConn(c)
-	return c
+	n.conns.Add(1)
+	return &Client{node: n, peer: p, number: n.lastConn.Add(1)}
 }
 
 // Online reports whether a user is logged in on this node.
@@ -106,7 +103,9 @@ func (n *Node) apply(ctx context.Context, sig store.Signal) {
 		}
 		n.registry.end(sig.User, sig.Session, sig.Except, code, sig.Reason)
 	case store.SignalReplace:
-		n.registry.replace(sig.User, sig.Session, sig.Conn)
+		if sig.Node == n.name { // connections of other nodes have the same numbers
+			n.registry.replace(sig.User, sig.Session, sig.Conn)
+		}
 	case store.SignalScope:
 		n.onScope(sig.Scope)
 	case store.SignalResync:
@@ -197,7 +196,7 @@ func (c *Client) replaceFormer(ctx context.Context, user uuid.UUID, session stri
 		c.node.registry.replace(user, session, former.Conn)
 	default:
 		err := c.node.store.Signal(ctx, store.Signal{
-			Kind: store.SignalReplace, User: user, Session: session, Conn: former.Conn,
+			Kind: store.SignalReplace, User: user, Session: session, Node: former.Node, Conn: former.Conn,
 		})
 		if err != nil { // the older connection is left over; it can do no more than this one
 			c.node.log.Warn("older connection of a session could not be told", "error", err)

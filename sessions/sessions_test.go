@@ -113,8 +113,9 @@ func TestASignalEndsTheSessionsThatItNames(t *testing.T) {
 		{"one", store.Signal{Kind: store.SignalEnd, User: user, Session: "s1"}, [3]protocol.CloseCode{4506, 0, 0}},
 		{"with a code", store.Signal{Kind: store.SignalEnd, User: user, Code: 4503}, [3]protocol.CloseCode{4503, 4503, 0}},
 		{"of nobody here", store.Signal{Kind: store.SignalEnd, User: uuid.New()}, [3]protocol.CloseCode{}},
-		{"a replaced connection", store.Signal{Kind: store.SignalReplace, User: user, Session: "s1", Conn: "1"}, [3]protocol.CloseCode{4501, 0, 0}},
-		{"a replaced connection that has moved on", store.Signal{Kind: store.SignalReplace, User: user, Session: "s9", Conn: "1"}, [3]protocol.CloseCode{}},
+		{"a replaced connection", store.Signal{Kind: store.SignalReplace, User: user, Session: "s1", Node: "n1", Conn: "1"}, [3]protocol.CloseCode{4501, 0, 0}},
+		{"a replaced connection of the same number on another node", store.Signal{Kind: store.SignalReplace, User: user, Session: "s1", Node: "n2", Conn: "1"}, [3]protocol.CloseCode{}},
+		{"a replaced connection that has moved on", store.Signal{Kind: store.SignalReplace, User: user, Session: "s9", Node: "n1", Conn: "1"}, [3]protocol.CloseCode{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,7 +188,7 @@ func TestAResumeReplacesTheOlderConnection(t *testing.T) {
 		if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
 			t.Fatal(err)
 		}
-		want := store.Signal{Kind: store.SignalReplace, User: user, Session: id, Conn: "7"}
+		want := store.Signal{Kind: store.SignalReplace, User: user, Session: id, Node: "n2", Conn: "7"}
 		if len(st.sent) != 1 || st.sent[0] != want {
 			t.Errorf("sent %v, want %v", st.sent, want)
 		}
@@ -216,7 +217,7 @@ func TestAConnectionThatIsReplacedWhileItResumesIsClosed(t *testing.T) {
 	n := newNode(st)
 	c, p := connect(n)
 	st.during = func() {
-		n.apply(context.Background(), store.Signal{Kind: store.SignalReplace, User: user, Session: id, Conn: c.conn()})
+		n.apply(context.Background(), store.Signal{Kind: store.SignalReplace, User: user, Session: id, Node: "n1", Conn: c.conn()})
 	}
 	if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
 		t.Fatal(err)

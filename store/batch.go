@@ -206,14 +206,30 @@ func (b *batcher) exec(cmds []redis.Cmder) {
 	defer cancel()
 	pipe := b.client.Pipeline()
 	pipe.BatchProcess(ctx, cmds...)
-	if _, err := pipe.Exec(ctx); err == nil {
+	_, err := pipe.Exec(ctx)
+	if err == nil {
 		return
 	}
+	failAll(cmds, err)
 	for _, cmd := range cmds {
 		if err := cmd.Err(); trips(err) {
 			b.breaker.trip(err)
 			return
 		}
+	}
+}
+
+// failAll gives err to all commands of a batch if none has an error. The client
+// leaves them so when a server refuses a new connection by a reply, such as to
+// its password: they would pass for commands that were answered with nothing.
+func failAll(cmds []redis.Cmder, err error) {
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return
+		}
+	}
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (b *breaker) trip(err error) {
 	}
 	b.back = make(chan struct{})
 	b.gone.Store(true)
-	b.log.Error("storage gone, requests fail until it answers", "err", err)
+	b.log.Error("storage gone, requests fail until it answers", "error", err)
 	b.running.Go(b.watch)
 }
 

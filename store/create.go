@@ -14,13 +14,13 @@ var scriptCreate = newScript("create")
 
 // CreateUser creates a user. The username, and the email and the provider's
 // identity if there are any, must not be another user's of the scope:
-// ErrUsernameTaken, ErrEmailTaken, ErrProviderTaken. Names and values are taken to be valid, but extra is held to its bounds
-// (ErrExtraBounds).
+// ErrUsernameTaken, ErrEmailTaken, ErrProviderTaken. Names and values are taken
+// to be valid, but extra is held to its bounds (ErrExtraBounds).
 //
 // A repetition with the same ID answers with the user that the first one made,
 // as it is now; once that user was deleted, with ErrUserGone for 25 hours, which
-// is longer than an idempotency key may name the ID. After ErrUnavailable the user may exist or not; repeating the
-// call with the same ID settles it.
+// is longer than an idempotency key may name the ID. After ErrUnavailable the
+// user may exist or not; repeating the call with the same ID settles it.
 func (s *Store) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	u, err := s.createUser(ctx, n)
 	if err != nil {

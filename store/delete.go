@@ -13,7 +13,8 @@ import (
 var scriptDelete = newScript("delete")
 
 // DeleteUser removes a user with his codes, ends the sessions on every node and
-// frees the names, those at providers too. It reports whether there was such a user.
+// frees the names, those at providers too. It reports whether there was such a
+// user.
 func (s *Store) DeleteUser(ctx context.Context, id uuid.UUID) (bool, error) {
 	for range maxAttempts {
 		u, err := s.User(ctx, id)

@@ -87,7 +87,7 @@ func (e *embeddedServer) run(ctx context.Context) {
 			tick.Reset(min(max(tickMin, tickShare*took), tickMax))
 		case <-snapshots.C:
 			if err := e.save(); err != nil {
-				e.log.Error("snapshot failed, the former one is kept", "file", e.path, "err", err)
+				e.log.Error("snapshot failed, the former one is kept", "file", e.path, "error", err)
 			}
 		case <-ctx.Done():
 			return

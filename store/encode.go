@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -270,5 +269,5 @@ func ifPassword(record []byte) string {
 	if record == nil {
 		return ""
 	}
-	return "=" + string(bytes.Clone(record))
+	return "=" + string(record)
 }

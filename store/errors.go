@@ -106,7 +106,7 @@ func classify(err error) error {
 	switch {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &reply):
+	case !unknownMaster(err) && errors.As(err, &reply):
 		if refused(reply.Error()) {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
@@ -128,7 +128,7 @@ func trips(err error) bool {
 		return false
 	}
 	var reply redis.Error
-	if errors.As(err, &reply) {
+	if !unknownMaster(err) && errors.As(err, &reply) {
 		code, _, _ := strings.Cut(reply.Error(), " ")
 		return code == "LOADING" || code == "CLUSTERDOWN"
 	}

@@ -47,7 +47,7 @@ func (s *Store) startLoops() {
 			case <-tick.C:
 			}
 			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
-				s.log.Error("outbox not swept", "err", err)
+				s.log.Error("outbox not swept", "error", err)
 			}
 		}
 	})
@@ -59,7 +59,7 @@ func (s *Store) finish(ctx context.Context, outbox string, e effect) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if err := s.carryOut(ctx, outbox, e); err != nil {
-		s.log.Warn("an effect is left to the next sweep", "kind", e.kind, "err", err)
+		s.log.Warn("an effect is left to the next sweep", "kind", e.kind, "error", err)
 	}
 }
 
@@ -101,7 +101,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 			e, left, err := parseEffect(id, text)
 			switch {
 			case err != nil:
-				s.log.Error("dropped a malformed effect", "outbox", key)
+				s.log.Error("dropped a malformed effect", "outbox", key, "error", err)
 				err = s.do(ctx, redis.NewIntCmd(ctx, "hdel", key, id))
 			case clock.Val().Sub(left) >= sweepAge:
 				err = s.carryOut(ctx, key, e)

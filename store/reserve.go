@@ -15,7 +15,8 @@ import (
 )
 
 // Usernames, emails and identities of providers are unique within a scope. The
-// entry of such a name and the user's record lie in different slots, so no script can write both. Instead:
+// entry of such a name and the user's record lie in different slots, so no
+// script can write both. Instead:
 //
 //  1. Reserve: the entry gets "<uuid> <stamp>", the stamp being Redis' time in ms.
 //  2. Write: one script in the user's slot writes the record that names the
@@ -250,7 +251,7 @@ func (s *Store) freeAll(ctx context.Context, id uuid.UUID, entries ...entry) {
 	defer cancel()
 	for _, e := range entries {
 		if err := s.free(ctx, id, e); err != nil {
-			s.log.Warn("a name stays reserved until somebody wants it", "user", id, "err", err)
+			s.log.Warn("a name stays reserved until somebody wants it", "user", id, "error", err)
 		}
 	}
 }

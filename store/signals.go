@@ -106,7 +106,7 @@ func (s *Store) followStream(ctx context.Context, fn func(Signal)) error {
 		if err == nil {
 			continue
 		}
-		s.log.Warn("signals interrupted", "err", err)
+		s.log.Warn("signals interrupted", "error", err)
 		select {
 		case <-time.After(ctlRetry):
 		case <-ctx.Done():
@@ -153,7 +153,7 @@ func (s *Store) followOnce(ctx context.Context, last *string, fn func(Signal)) e
 		}
 		var sig Signal
 		if err := json.Unmarshal([]byte(payload), &sig); err != nil {
-			s.log.Error("skipped a malformed signal", "id", e.ID)
+			s.log.Error("skipped a malformed signal", "id", e.ID, "error", err)
 			continue
 		}
 		fn(sig)

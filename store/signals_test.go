@@ -69,7 +69,7 @@ func TestASignalArrivesWhole(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store) {
 		f := follow(t, s)
 		want := Signal{
-			Kind: SignalReplace, User: uuid.New(), Session: "s", Except: "e", Scope: testScope, Conn: "n1-5f",
+			Kind: SignalReplace, User: uuid.New(), Session: "s", Except: "e", Scope: testScope, Node: "n1", Conn: "5f",
 			Code: int(protocol.CloseReplaced), Reason: "replaced \"é\"",
 		}
 		if err := s.Signal(t.Context(), want); err != nil {

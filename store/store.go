@@ -174,7 +174,7 @@ func dial(ctx context.Context, cfg Config) (redis.UniversalClient, error) {
 	info, err := client.InfoMap(ctx, "server", "cluster").Result()
 	if err != nil {
 		client.Close()
-		return nil, fmt.Errorf("reach %s: %w", safeURL(cfg.URL), classify(err))
+		return nil, reachError(cfg.URL, opts, err)
 	}
 	if err := checkVersion(info["Server"]["redis_version"]); err != nil {
 		client.Close()
@@ -201,7 +201,7 @@ func dial(ctx context.Context, cfg Config) (redis.UniversalClient, error) {
 func checkVersion(version string) error {
 	var major int
 	if _, err := fmt.Sscanf(version, "%d.", &major); err == nil && major < 7 {
-		return fmt.Errorf("Redis 7.0 or newer is needed, this is %s", version)
+		return fmt.Errorf("the server is Redis %s, and 7.0 or newer is needed", version)
 	}
 	return nil
 }

@@ -228,13 +228,6 @@ type gate struct {
 	opened  chan struct{}
 }
 
-// newGate returns a gate that is armed.
-func newGate(step string) *gate {
-	g := &gate{}
-	g.arm(step)
-	return g
-}
-
 func (g *gate) arm(step string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

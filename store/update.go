@@ -28,8 +28,9 @@ const (
 // email or a new password voids the user's open codes in the same step.
 //
 // It fails with ErrUserNotFound, ErrUsernameTaken, ErrEmailTaken, ErrExtraBounds
-// (64 keys or 8 KiB after the merge), ErrSessionInvalid (IfSession has ended), or ErrConflict (the password record is
-// not IfPassword, or others kept getting in the way).
+// (64 keys or 8 KiB after the merge), ErrSessionInvalid (IfSession has ended),
+// or ErrConflict (the password record is not IfPassword, or others kept getting
+// in the way).
 func (s *Store) UpdateUser(ctx context.Context, id uuid.UUID, u UserUpdate) (User, error) {
 	user, err := s.updateUser(ctx, id, u)
 	if err != nil {

@@ -149,7 +149,7 @@ type SignalKind string
 // The kinds of signals.
 const (
 	SignalEnd     SignalKind = "end"     // close the connections logged in as User, of Session if given, all but those of Except
-	SignalReplace SignalKind = "replace" // close connection Conn
+	SignalReplace SignalKind = "replace" // close connection Conn of Node, if it is logged in by Session
 	SignalScope   SignalKind = "scope"   // the definition of Scope changed
 	SignalResync  SignalKind = "resync"  // signals may have been missed: check everything
 )
@@ -161,7 +161,8 @@ type Signal struct {
 	Session string     `json:"session,omitzero"` // session id
 	Except  string     `json:"except,omitzero"`  // session id that is kept
 	Scope   string     `json:"scope,omitzero"`
-	Conn    string     `json:"conn,omitzero"`
+	Node    string     `json:"node,omitzero"`
+	Conn    string     `json:"conn,omitzero"` // unique on Node only
 	Code    int        `json:"code,omitzero"`
 	Reason  string     `json:"reason,omitzero"`
 }

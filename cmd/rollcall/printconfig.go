@@ -17,6 +17,10 @@ var unset = map[string]string{
 	"data":            "nothing outlives the process",
 	"key":             "generated at the first start",
 	"admin-password":  "generated at the first start",
+	"smtp":            "mail is kept in the outbox",
+	"templates":       "the built-in ones",
+	"public-url":      "links lead to this machine",
+	"token-key":       "access tokens are not kept",
 	"max-connections": "the limit of open files less 200",
 	"node":            "random",
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"runtime"
 	"strings"
 	"time"
@@ -195,11 +196,19 @@ func (c *serveCommand) check() error {
 	if c.SMTP != "" && c.MailFrom == "" {
 		return usagef("smtp needs mail-from, the sender of mail")
 	}
-	if c.PublicURL != "" && !strings.HasPrefix(c.PublicURL, "https://") && !strings.HasPrefix(c.PublicURL, "http://") {
-		return usagef("public-url begins with https:// or http://")
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			return usagef("public-url is https:// or http:// and a host, without a path")
+		}
 	}
 	if c.AdminPassword != "" {
 		if err := protocol.Check("password", "admin-password", string(c.AdminPassword)); err != nil {
+			return usageError{err}
+		}
+	}
+	if c.Node != "" {
+		if err := server.CheckNode(c.Node); err != nil {
 			return usageError{err}
 		}
 	}

@@ -181,6 +181,7 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 		{"serve --redis http://localhost", "redis"},
 		{"serve --redis redis://localhost --data x", "leave one out"},
 		{"serve --tls-cert x", "belong together"},
+		{"serve --node my/node", "node: must be"},
 		{"serve --autocert example.com", "autocert-dir"},
 		{"serve --autocert example.com --autocert-dir x --tls-cert x --tls-key x", "leave one out"},
 		{"serve --scope *", "scope"},

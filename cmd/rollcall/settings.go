@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -145,7 +146,7 @@ func (s *settings) take(f *kong.Flag, v fileValue, o origin) (any, error) {
 // trimFlag takes the flag's name off an error, which kong puts there again.
 func trimFlag(err error, f *kong.Flag) error {
 	if text, ok := strings.CutPrefix(err.Error(), f.ShortSummary()+": "); ok {
-		return fmt.Errorf("%s", text)
+		return errors.New(text)
 	}
 	return err
 }

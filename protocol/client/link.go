@@ -102,7 +102,7 @@ func (l *link) receive(ctx context.Context) (protocol.Frame, error) {
 		l.hear()
 		f, err := protocol.ParseFrame(text)
 		if err != nil {
-			l.c.opt.Logger.Warn("frame from the server can't be read", "bytes", len(text), "err", err)
+			l.c.opt.Logger.Warn("frame from the server can't be read", "bytes", len(text), "error", err)
 			continue
 		}
 		if f.Bye != nil {

@@ -99,16 +99,6 @@ func CheckSender(s string) error {
 	return err
 }
 
-// SenderAddress returns the bare address in s, which may have a name before it,
-// or "" if s cannot stand in Message.From.
-func SenderAddress(s string) string {
-	from, err := parseFrom(s)
-	if err != nil {
-		return ""
-	}
-	return from.Address
-}
-
 func parseFrom(s string) (*mail.Address, error) {
 	bad := fmt.Errorf("%w: from: must be one address, or a name and an address", ErrMessage)
 	if hasControl(s) || !utf8.ValidString(s) || len(s) > protocol.MaxTextBytes+protocol.MaxEmailBytes {

@@ -39,9 +39,6 @@ func NewOutbox(dir string, log *slog.Logger) (*Outbox, error) {
 	return &Outbox{dir: dir, log: log}, nil
 }
 
-// Dir returns the outbox's folder.
-func (o *Outbox) Dir() string { return o.dir }
-
 // Send writes m to a file of mode 0600. Its errors are permanent, but for ctx's.
 func (o *Outbox) Send(ctx context.Context, m Message) error {
 	if err := ctx.Err(); err != nil {

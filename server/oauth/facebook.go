@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -70,8 +71,8 @@ func (d *debugEndpoint) note(now time.Time, answered bool) {
 // verifyFacebook asks the Graph API's debug_token about an access token. The
 // first client_id is the app's id.
 func (v *Verifier) verifyFacebook(ctx context.Context, cfg protocol.ProviderConfig, p Proof) *protocol.Error {
-	if len(p.AccessToken) > maxTokenBytes {
-		return rejected("the access_token is longer than 8192 bytes")
+	if len(p.AccessToken) > protocol.MaxTokenBytes {
+		return rejected(fmt.Sprintf("the access_token is longer than %d bytes", protocol.MaxTokenBytes))
 	}
 	app := audiences(cfg)[0]
 	if err := v.debug.enter(ctx, v.clock()); err != nil {

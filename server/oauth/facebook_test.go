@@ -137,7 +137,7 @@ func TestAnAccessTokenThatIsTooLongIsNotSent(t *testing.T) {
 	t.Cleanup(server.Close)
 	v := newVerifier(t, newClock(), func(o *Options) { o.FacebookURL = server.URL })
 	cfg := protocol.ProviderConfig{ClientIDs: []string{fbApp}, AppSecret: fbSecret}
-	err := v.Verify(t.Context(), "Space Race", Facebook, cfg, Proof{ClientID: player, AccessToken: strings.Repeat("x", maxTokenBytes+1)})
+	err := v.Verify(t.Context(), "Space Race", Facebook, cfg, Proof{ClientID: player, AccessToken: strings.Repeat("x", protocol.MaxTokenBytes+1)})
 	wantStatus(t, err, protocol.StatusProofRejected, "longer")
 }
 

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,8 @@ const (
 // verifyIDToken checks an id_token as OpenID Connect Core 1.0 (section 3.1.3.7)
 // asks, and that its sub is the identity that is claimed.
 func (v *Verifier) verifyIDToken(ctx context.Context, issuerURL string, accepted []string, p Proof) *protocol.Error {
-	if len(p.IDToken) > maxTokenBytes {
-		return rejected("the id_token is longer than 8192 bytes")
+	if len(p.IDToken) > protocol.MaxTokenBytes { // before any work on it
+		return rejected(fmt.Sprintf("the id_token is longer than %d bytes", protocol.MaxTokenBytes))
 	}
 	if !compact(p.IDToken) {
 		return rejected("the id_token is no signed token")

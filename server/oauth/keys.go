@@ -42,7 +42,6 @@ var defaultAlgs = []string{oidc.RS256, oidc.ES256}
 // up; it keeps a withdrawn key until a newer one is met; and its errors hold
 // what the issuer answered.
 type keySet struct {
-	issuer string
 	algs   []string
 	keys   []jose.JSONWebKey // public keys for signatures
 	readAt time.Time
@@ -77,7 +76,7 @@ func (v *Verifier) readKeys(ctx context.Context, issuer string) (*keySet, error)
 	if err != nil {
 		return nil, err
 	}
-	return &keySet{issuer: issuer, algs: algs, keys: keys}, nil
+	return &keySet{algs: algs, keys: keys}, nil
 }
 
 func (v *Verifier) readJWKS(ctx context.Context, issuer, address string) ([]jose.JSONWebKey, error) {

@@ -33,10 +33,7 @@ const (
 	OpenUDID = "openudid"
 )
 
-const (
-	maxTokenBytes  = 8 << 10 // a longer token is refused before any work; protocol.MaxTokenBytes is the same
-	defaultTimeout = 5 * time.Second
-)
+const defaultTimeout = 5 * time.Second
 
 // A Proof is what a client shows: ClientID is the identity that it claims, the
 // user's id at the provider, and one of the tokens proves it.

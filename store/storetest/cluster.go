@@ -227,6 +227,12 @@ func (c *ClusterServers) ask(i int, args ...any) string {
 func (c *ClusterServers) until(what string, check func() error) {
 	t := c.t()
 	t.Helper()
+	until(t, what, check)
+}
+
+// until waits for what the servers tell only when they are asked.
+func until(t testing.TB, what string, check func() error) {
+	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
 		err := check()
 		if err == nil {

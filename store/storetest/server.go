@@ -3,10 +3,12 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +40,12 @@ type Server struct {
 	proc    *os.Process   // nil while it does not run
 	exited  chan struct{} // closed when proc has ended
 	client  *redis.Client
+
+	secure *tls.Config // how its client speaks TLS; nil when the server does not
+
+	// What a sentinel's configuration file says besides the options. Empty for
+	// a server, which gets its options as arguments.
+	watch []string
 }
 
 // Redis starts a server for this test. args are pairs of an option of
@@ -90,6 +98,9 @@ func (s *Server) choosePorts() {
 	}
 	s.port = freePort(s.t)
 	s.options["port"] = strconv.Itoa(s.port)
+	if s.secure != nil {
+		s.options["port"], s.options["tls-port"] = "0", s.options["port"]
+	}
 	if s.options["cluster-enabled"] == "yes" {
 		s.busPort = freePort(s.t)
 		s.options["cluster-port"] = strconv.Itoa(s.busPort)
@@ -102,6 +113,7 @@ func (s *Server) choosePorts() {
 		MaxRetries:      -1,
 		DialerRetries:   1,
 		DialTimeout:     time.Second,
+		TLSConfig:       s.secure,
 	})
 }
 
@@ -125,8 +137,22 @@ func freePort(t testing.TB) int {
 // Addr is the server's host:port.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// URL is the storage URL of this server.
-func (s *Server) URL() string { return "redis://" + s.Addr() }
+// URL is the storage URL of this server, with the password if it wants one.
+func (s *Server) URL() string {
+	scheme := "redis://"
+	if s.secure != nil {
+		scheme = "rediss://"
+	}
+	return scheme + userinfo(s.options["requirepass"]) + s.Addr()
+}
+
+// userinfo is what stands before the hosts in a storage URL.
+func userinfo(password string) string {
+	if password == "" {
+		return ""
+	}
+	return ":" + url.PathEscape(password) + "@"
+}
 
 // Client is a connection of the test's own, which neither repeats a command nor
 // hides an error.
@@ -155,10 +181,11 @@ func (s *Server) Start() {
 }
 
 func (s *Server) tryStart() error {
-	cmd := exec.Command("redis-server")
-	for _, name := range slices.Sorted(maps.Keys(s.options)) {
-		cmd.Args = append(cmd.Args, "--"+name, s.options[name])
+	args, err := s.arguments()
+	if err != nil {
+		return err
 	}
+	cmd := exec.Command("redis-server", args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := start(cmd); err != nil {
@@ -189,6 +216,17 @@ func (s *Server) tryStart() error {
 			return fmt.Errorf("does not answer: %v", err)
 		}
 	}
+}
+
+func (s *Server) arguments() ([]string, error) {
+	if len(s.watch) > 0 {
+		return s.sentinelArguments()
+	}
+	var args []string
+	for _, name := range slices.Sorted(maps.Keys(s.options)) {
+		args = append(args, "--"+name, s.options[name])
+	}
+	return args, nil
 }
 
 // alive reports whether the process runs. s.mu is held.
