@@ -51,6 +51,7 @@ func (s *Server) adminScopesCreate(ctx context.Context, c *conn, in *protocol.Sc
 		return protocol.Scope{}, err
 	}
 	s.scopes.put(scope)
+	s.warnOfProviders(scope)
 	return scopeObject(scope), nil
 }
 
@@ -70,6 +71,7 @@ func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.Sc
 	if err != nil {
 		return protocol.Scope{}, err
 	}
+	s.warnOfProviders(scope)
 	return scopeObject(scope), nil
 }
 
@@ -80,6 +82,16 @@ func (s *Server) adminScopesDelete(ctx context.Context, c *conn, in *protocol.Sc
 	}
 	err = s.scopes.remove(entry, func() error { return s.store.DeleteScope(ctx, in.Name) })
 	return err == nil, err
+}
+
+// warnOfProviders tells the log of configurations by which nobody can sign in;
+// those who try get 624.
+func (s *Server) warnOfProviders(scope store.Scope) {
+	for name, config := range scope.Providers {
+		if err := s.oauth.Check(name, config); err != nil {
+			s.log.Warn("a provider is configured but not usable", "scope", scope.Name, "provider", name, "error", err)
+		}
+	}
 }
 
 // explicit leaves out the permissions that say what holds anyway.

@@ -86,6 +86,14 @@ func (m *mailer) close(ctx context.Context) {
 	}
 }
 
+// pending returns how many mails are neither sent nor given up.
+func (m *mailer) pending() int {
+	if m == nil {
+		return 0
+	}
+	return m.queue.Pending()
+}
+
 // A letter is what a client may choose of a mail.
 type letter struct {
 	from     string

@@ -64,6 +64,7 @@ func newMetrics(s *Server) *metrics {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	gauge("rollcall_connections", "Open connections.", func() float64 { return float64(s.node.Connections()) })
 	gauge("rollcall_sessions", "Connections that are logged in.", func() float64 { return float64(s.node.Sessions()) })
+	gauge("rollcall_mail_queue", "Mails not yet sent or given up.", func() float64 { return float64(s.mail.pending()) })
 	gauge("rollcall_hash_queue", "Password hashes that wait or run.", func() float64 { return float64(s.hashes.Waiting()) })
 	counter("rollcall_hashes_total", "Password hashes made.", func() float64 { return float64(s.hashes.Hashed()) })
 	gauge("rollcall_redis_pool_connections", "Connections to Redis.", func() float64 { return float64(s.store.Stats().Total) })

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -99,9 +100,19 @@ func (w *request) run() {
 	s.metrics.request(w.route, status, time.Since(w.started))
 }
 
+// A panic in a handler is a mistake of ours. It costs the one request that met
+// it, not every connection of the node.
+func (w *request) recovered(err *error) {
+	if p := recover(); p != nil {
+		w.conn.srv.log.Error("handler panicked", "type", w.reply.Type, "panic", p, "stack", string(debug.Stack()))
+		*err = &protocol.Error{Status: protocol.StatusGeneral}
+	}
+}
+
 // call holds a request against the connection's phase, its parameters' rules and
 // its permission, in that order, and runs its handler.
-func (s *Server) call(w *request) (any, error) {
+func (s *Server) call(w *request) (result any, err error) {
+	defer w.recovered(&err)
 	m := w.route.message
 	if first := m.Access == protocol.AccessFirst; first != (w.conn.phase == phaseNew) {
 		return nil, &protocol.Error{Status: protocol.StatusOutOfOrder}

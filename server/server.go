@@ -161,6 +161,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		go func() { failed <- httpServers[1].Serve(ops) }()
 	}
 	s.ready.Store(true)
+	if s.opsAddr != nil {
+		s.log.Info("listening for operators", "address", s.opsAddr.String())
+	}
 	s.log.Info("listening", "address", s.addr.String(), "node", s.cfg.Node, "version", s.cfg.Version)
 
 	select {

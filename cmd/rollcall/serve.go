@@ -66,7 +66,7 @@ type serveCommand struct {
 	PingInterval   time.Duration `default:"25s" help:"Time between pings of an idle connection; it is dropped after three without a sign of life."`
 	InitTimeout    time.Duration `default:"10s" help:"Time a connection has for its first message."`
 	RequestTimeout time.Duration `default:"10s" help:"Time the work on one request may take."`
-	WriteTimeout   time.Duration `default:"10s" help:"Time one write to a connection may take."`
+	WriteTimeout   time.Duration `default:"10s" help:"Time one write to a connection may take; up to twice that when it was busy before."`
 	DrainTimeout   time.Duration `default:"15s" help:"Time over which connections are closed when the server ends."`
 
 	SessionTTL      time.Duration `name:"session-ttl" default:"720h" help:"How long a session token is good after its last use."`
