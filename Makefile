@@ -6,7 +6,7 @@
 # AsyncAPI schema that asyncapi.yaml is held against; gcc is for -race.
 DEBIAN = redis-server:redis-server npm:npm gcc:gcc,libc6-dev
 
-FUZZTIME  ?= 5s
+FUZZTIME  ?= 10000x
 TIMEOUT   ?= 10m
 BENCHTIME ?= 1s
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -35,7 +35,7 @@ race: ## Run the tests with the race detector.
 	CGO_ENABLED=1 go test -race -timeout $(TIMEOUT) ./...
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME each (5s).
+fuzz: ## Run every fuzz target for FUZZTIME each (10,000 inputs).
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
