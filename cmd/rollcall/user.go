@@ -36,15 +36,6 @@ func (a *userArgument) check() error {
 	return nil
 }
 
-// find returns the user who is meant, with sessions and providers.
-func (a *userArgument) find(ctx context.Context, c *client.Client) (protocol.UserDetail, error) {
-	id, err := a.id(ctx, c)
-	if err != nil {
-		return protocol.UserDetail{}, err
-	}
-	return client.Call(ctx, c, protocol.AdminUsersGet, protocol.UserRef{UserID: id})
-}
-
 // id returns the id of the user who is meant.
 func (a *userArgument) id(ctx context.Context, c *client.Client) (uuid.UUID, error) {
 	if a.Scope == "" {
@@ -142,14 +133,16 @@ func (u *userCreate) Run(ctx context.Context, p Program, s *settings) error {
 	return err
 }
 
-type userGet struct {
+// userTarget is what the commands about one user share.
+type userTarget struct {
 	connectFlags
 	outputFlags
 	userArgument
 }
 
-// Run shows the user.
-func (u *userGet) Run(ctx context.Context, p Program, s *settings) error {
+// with connects and runs do for the user who is meant. doing begins the text of
+// an error.
+func (u *userTarget) with(ctx context.Context, p Program, s *settings, doing string, do func(ctx context.Context, c *client.Client, user protocol.UserRef) error) error {
 	if err := u.check(); err != nil {
 		return err
 	}
@@ -158,21 +151,35 @@ func (u *userGet) Run(ctx context.Context, p Program, s *settings) error {
 		return err
 	}
 	defer done()
-	user, err := u.find(ctx, c)
+	id, err := u.id(ctx, c)
+	if err == nil {
+		err = do(ctx, c, protocol.UserRef{UserID: id})
+	}
 	if err != nil {
-		return fmt.Errorf("get user: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
-	if u.JSON {
-		return printJSON(p.Stdout, user)
-	}
-	return printUser(p.Stdout, user.User, len(user.Sessions))
+	return nil
+}
+
+type userGet struct{ userTarget }
+
+// Run shows the user.
+func (u *userGet) Run(ctx context.Context, p Program, s *settings) error {
+	return u.with(ctx, p, s, "get user", func(ctx context.Context, c *client.Client, ref protocol.UserRef) error {
+		user, err := client.Call(ctx, c, protocol.AdminUsersGet, ref)
+		if err != nil {
+			return err
+		}
+		if u.JSON {
+			return printJSON(p.Stdout, user)
+		}
+		return printUser(p.Stdout, user.User, len(user.Sessions))
+	})
 }
 
 type userUpdate struct {
-	connectFlags
-	outputFlags
+	userTarget
 	passwordFlags
-	userArgument
 	Username string   `cli:"only" placeholder:"NAME" help:"New username."`
 	Email    *string  `cli:"only" placeholder:"ADDRESS" help:"New email address; an empty one removes it."`
 	Group    *string  `cli:"only" placeholder:"GROUP" help:"New group; an empty one removes it."`
@@ -198,31 +205,28 @@ func (u *userUpdate) Run(ctx context.Context, p Program, s *settings) error {
 	if u.Username == "" && u.Email == nil && u.Group == nil && u.Active == nil && change.Extra == nil && !u.given() {
 		return usagef("nothing to change: see rollcall user update --help")
 	}
-	ctx, c, done, err := u.connect(ctx, p, s)
-	if err != nil {
-		return err
-	}
-	defer done()
-	user, err := u.find(ctx, c)
-	if err != nil {
-		return fmt.Errorf("update user: %w", err)
-	}
-	// The scope is in a password's hash, so it must be known first.
-	if change.Credentials, err = u.credentials(p, user.Scope); err != nil {
-		return err
-	}
-	params := protocol.AdminUpdateUserParams{UserRef: protocol.UserRef{UserID: user.UserID}, Update: change}
-	if err := protocol.AdminUsersUpdate.Validate(&params); err != nil {
-		return usageError{err}
-	}
-	updated, err := client.Call(ctx, c, protocol.AdminUsersUpdate, params)
-	if err != nil {
-		return fmt.Errorf("update user: %w", err)
-	}
-	if u.JSON {
-		return printJSON(p.Stdout, updated)
-	}
-	return printUser(p.Stdout, updated, -1)
+	return u.with(ctx, p, s, "update user", func(ctx context.Context, c *client.Client, ref protocol.UserRef) error {
+		// The scope is in a password's hash, so it must be known first.
+		user, err := client.Call(ctx, c, protocol.AdminUsersGet, ref)
+		if err != nil {
+			return err
+		}
+		if change.Credentials, err = u.credentials(p, user.Scope); err != nil {
+			return err
+		}
+		params := protocol.AdminUpdateUserParams{UserRef: ref, Update: change}
+		if err := protocol.AdminUsersUpdate.Validate(&params); err != nil {
+			return usageError{err}
+		}
+		updated, err := client.Call(ctx, c, protocol.AdminUsersUpdate, params)
+		if err != nil {
+			return err
+		}
+		if u.JSON {
+			return printJSON(p.Stdout, updated)
+		}
+		return printUser(p.Stdout, updated, -1)
+	})
 }
 
 // clearable returns what a flag means in an update: not given leaves the value
@@ -237,39 +241,25 @@ func clearable(flag *string) protocol.Clearable {
 	return protocol.Set(*flag)
 }
 
-type userDelete struct {
-	connectFlags
-	outputFlags
-	userArgument
-}
+type userDelete struct{ userTarget }
 
 // Run deletes the user; that there is none is an error.
 func (u *userDelete) Run(ctx context.Context, p Program, s *settings) error {
-	if err := u.check(); err != nil {
+	return u.with(ctx, p, s, "delete user", func(ctx context.Context, c *client.Client, ref protocol.UserRef) error {
+		removed, err := client.Call(ctx, c, protocol.AdminUsersDelete, ref)
+		if err == nil && removed == 0 {
+			err = &protocol.Error{Status: protocol.StatusUserNotFound}
+		}
+		if err != nil {
+			return err
+		}
+		if u.JSON {
+			return printJSON(p.Stdout, struct {
+				UserID  uuid.UUID `json:"user_id"`
+				Removed int       `json:"removed"`
+			}{ref.UserID, removed})
+		}
+		_, err = fmt.Fprintf(p.Stdout, "deleted %s\n", ref.UserID)
 		return err
-	}
-	ctx, c, done, err := u.connect(ctx, p, s)
-	if err != nil {
-		return err
-	}
-	defer done()
-	id, err := u.id(ctx, c)
-	if err != nil {
-		return fmt.Errorf("delete user: %w", err)
-	}
-	removed, err := client.Call(ctx, c, protocol.AdminUsersDelete, protocol.UserRef{UserID: id})
-	if err == nil && removed == 0 {
-		err = &protocol.Error{Status: protocol.StatusUserNotFound}
-	}
-	if err != nil {
-		return fmt.Errorf("delete user: %w", err)
-	}
-	if u.JSON {
-		return printJSON(p.Stdout, struct {
-			UserID  uuid.UUID `json:"user_id"`
-			Removed int       `json:"removed"`
-		}{id, removed})
-	}
-	_, err = fmt.Fprintf(p.Stdout, "deleted %s\n", id)
-	return err
+	})
 }
