@@ -319,7 +319,7 @@ func dump(t testing.TB, c *redis.Client) map[string]string {
 // script is sent twice: the second run must say the same, and change nothing.
 func TestARepeatedScriptChangesNothingAndAnswersTheSame(t *testing.T) {
 	server := storetest.SharedRedis(t)
-	s := openTest(t, Config{URL: server.URL()})
+	s := openTest(t, Config{URL: server.URL(), noSweeps: true})
 	names := map[string]string{}
 	for _, sc := range []*script{
 		scriptReserve, scriptFence, scriptRelease, scriptCreate, scriptUpdate, scriptDelete, scriptLogin, scriptResume,

@@ -37,6 +37,9 @@ const (
 
 // startLoops starts the background work; it ends with the store.
 func (s *Store) startLoops() {
+	if s.cfg.noSweeps {
+		return
+	}
 	s.spawn(func(ctx context.Context) {
 		tick := time.NewTicker(sweepEvery)
 		defer tick.Stop()

@@ -69,6 +69,10 @@ type Config struct {
 	Logger *slog.Logger
 
 	fault func(step string) // see Store; nil outside tests
+
+	// noSweeps leaves the outboxes to those who call Sweep: for tests that look
+	// at every change of the storage.
+	noSweeps bool
 }
 
 func (c Config) withDefaults() Config {
