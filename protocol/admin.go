@@ -45,35 +45,13 @@ type AdminSession struct {
 	ExpiresAt Time     `json:"expires_at"`
 }
 
-// FeedPosition is a place in a scope's feed.
-type FeedPosition struct {
-	Seq   int64  `json:"seq"`
-	Epoch string `json:"epoch"`
-}
+// MaxStatSteps is how many steps one admin.stats may ask for.
+const MaxStatSteps = 1500
 
-// SubscribeParams subscribes to the feed of one scope, or of all with "*".
-type SubscribeParams struct {
-	Scope  string                  `json:"scope" rule:"required,scope"`
-	Events []string                `json:"events,omitzero" rule:"name,max=32"`
-	Since  map[string]FeedPosition `json:"since,omitzero"`
-	Last   int                     `json:"last,omitzero" rule:"min=1,max=1000"`
-	Batch  bool                    `json:"batch,omitzero"`
-}
-
-// Subscription answers admin.subscribe.
-type Subscription struct {
-	Subscription string                  `json:"subscription"`
-	Recovered    bool                    `json:"recovered"`
-	Lost         []string                `json:"lost,omitzero"`
-	Heads        map[string]FeedPosition `json:"heads"`
-}
-
-// UnsubscribeParams ends a subscription.
-type UnsubscribeParams struct {
-	Subscription string `json:"subscription" rule:"required,token"`
-}
-
-// StatsParams asks for the statistics of a scope, or of all with "*". Step is in seconds.
+// StatsParams asks for the statistics of a scope, or of all with "*". Step is in
+// seconds: 60, 3600 or 86400, a minute, an hour or a day (default 60). To is now
+// by default, and from 60 steps before it. Minutes are kept for 2 days, hours for
+// 62 days, days for 2 years.
 type StatsParams struct {
 	Scope string `json:"scope" rule:"required,scope"`
 	From  Time   `json:"from,omitzero"`
@@ -81,7 +59,21 @@ type StatsParams struct {
 	Step  int    `json:"step,omitzero" rule:"min=60,max=86400"`
 }
 
-// Stats answers admin.stats.
+func (p *StatsParams) check() *Error {
+	switch p.Step {
+	case 0, 60, 3600, 86400:
+	default:
+		return Errorf(StatusOutOfBounds, "step: must be 60, 3600 or 86400")
+	}
+	if !p.From.IsZero() && !p.To.IsZero() && p.From.After(p.To.Time) {
+		return Errorf(StatusOutOfBounds, "from: must not be after to")
+	}
+	return nil
+}
+
+// Stats answers admin.stats. DAU, WAU and MAU count the users with a login, a
+// resume or a presence today, in the last 7 and in the last 30 days, by days of
+// UTC, within 2%.
 type Stats struct {
 	Online  int64      `json:"online"`
 	Users   int64      `json:"users"`
@@ -92,7 +84,9 @@ type Stats struct {
 	Steps   []StatStep `json:"steps"`
 }
 
-// StatStep is one interval of the statistics.
+// StatStep is one interval of the statistics, from time on. OnlinePeak is the
+// most users that were online at once in it; of all scopes, the sum of the
+// scopes' peaks.
 type StatStep struct {
 	Time       Time  `json:"time"`
 	Joins      int64 `json:"joins"`
@@ -154,15 +148,17 @@ type UserList struct {
 }
 
 // SessionObject is one session of a user, as admins see it. SessionID is no
-// secret and does not open the session.
+// secret and does not open the session. Node, connected_at, client and ip are
+// those of its connection, and absent while it has none.
 type SessionObject struct {
-	SessionID string     `json:"session_id"`
-	UserID    uuid.UUID  `json:"user_id"`
-	CreatedAt Time       `json:"created_at"`
-	ExpiresAt Time       `json:"expires_at"`
-	Node      string     `json:"node,omitzero"` // where it is connected; absent when it isn't
-	Client    ClientInfo `json:"client,omitzero"`
-	IP        string     `json:"ip,omitzero"`
+	SessionID   string      `json:"session_id"`
+	UserID      uuid.UUID   `json:"user_id"`
+	CreatedAt   Time        `json:"created_at"`
+	ExpiresAt   Time        `json:"expires_at"`
+	Node        string      `json:"node,omitzero"`
+	ConnectedAt Time        `json:"connected_at,omitzero"`
+	Client      *ClientInfo `json:"client,omitzero"`
+	IP          string      `json:"ip,omitzero"`
 }
 
 // UserDetail answers admin.users.get.
@@ -196,10 +192,11 @@ type Link struct {
 	ExpiresAt Time   `json:"expires_at"`
 }
 
-// BanParams bans a user, for good or until a moment.
+// BanParams bans a user, for good or until a moment. The reason is told to the
+// user, with status 608.
 type BanParams struct {
 	UserRef
-	Reason string `json:"reason,omitzero" rule:"text"`
+	Reason string `json:"reason,omitzero" rule:"line"`
 	Until  Time   `json:"until,omitzero"`
 }
 
@@ -238,17 +235,56 @@ type Export struct {
 	Events    []Push           `json:"events"`
 }
 
-// SessionsParams asks for the sessions of a scope, or of one user of it.
+// MaxSessionsListed is how many sessions admin.sessions.list answers with.
+const MaxSessionsListed = 1000
+
+// SessionsParams asks for the connected sessions of a scope, 1,000 at most, or
+// for all sessions of one user of it.
 type SessionsParams struct {
 	Scope  string    `json:"scope" rule:"required,scope"`
 	UserID uuid.UUID `json:"user_id,omitzero"`
 }
 
-// KickParams ends a user's sessions, or one of them.
+// KickParams ends a user's sessions, or one of them. The reason is told to the
+// client in its bye.
 type KickParams struct {
 	UserID    uuid.UUID `json:"user_id,omitzero"`
 	SessionID string    `json:"session_id,omitzero" rule:"token"`
-	Reason    string    `json:"reason,omitzero" rule:"text"`
+	Reason    string    `json:"reason,omitzero" rule:"line"`
+}
+
+func (p *KickParams) check() *Error {
+	switch {
+	case p.UserID == uuid.Nil && p.SessionID == "":
+		return missing("user_id")
+	case p.UserID != uuid.Nil && p.SessionID != "":
+		return Errorf(StatusOutOfBounds, "session_id: give it or user_id, not both")
+	}
+	return nil
+}
+
+// WebhookConfig is where a scope's feed is posted to. Secret keys the signature
+// of each delivery; it is never read back, and generated and told once when a
+// new webhook names none. Events narrows what is posted; absent: all.
+type WebhookConfig struct {
+	URL    string   `json:"url"`
+	Secret string   `json:"secret,omitzero" rule:"token"`
+	Events []string `json:"events,omitzero" rule:"name,max=32"`
+}
+
+func (w *WebhookConfig) check() *Error {
+	if len(w.URL) > 2048 {
+		return Errorf(StatusOutOfBounds, "webhook.url: at most 2048 bytes")
+	}
+	if w.Secret != "" && len(w.Secret) < 16 {
+		return Errorf(StatusOutOfBounds, "webhook.secret: at least 16 bytes")
+	}
+	for _, name := range w.Events {
+		if !IsEvent(name) {
+			return Errorf(StatusOutOfBounds, "webhook.events: there is no event of that name")
+		}
+	}
+	return nil
 }
 
 // Methods of a scope's permissions, and the sessions policies.
@@ -286,11 +322,12 @@ type Scope struct {
 	Providers   map[string]ProviderConfig `json:"providers"`
 	Sessions    string                    `json:"sessions"`
 	Options     ScopeOptions              `json:"options"`
+	Webhook     *WebhookConfig            `json:"webhook,omitzero"`
 }
 
 // ScopeParams creates or changes a scope. In an update, absent members stay,
-// maps are merged, an empty permission goes back to "self", and a null provider
-// is removed.
+// maps are merged, an empty permission goes back to "self", a null provider is
+// removed, and so is a webhook whose url is empty.
 type ScopeParams struct {
 	Name        string                     `json:"name" rule:"required,scope"`
 	Key         Clearable                  `json:"key,omitzero" rule:"token"` // a server key of its own; null goes back to the server's
@@ -298,6 +335,7 @@ type ScopeParams struct {
 	Providers   map[string]*ProviderConfig `json:"providers,omitzero" rule:"max=32"`
 	Sessions    string                     `json:"sessions,omitzero"`
 	Options     ScopeOptions               `json:"options,omitzero"`
+	Webhook     *WebhookConfig             `json:"webhook,omitzero"`
 }
 
 func (p *ScopeParams) check() *Error {

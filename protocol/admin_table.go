@@ -1,9 +1,9 @@
 package protocol
 
 var (
-	sampleHeads    = map[string]FeedPosition{"Space Race": {Seq: 42, Epoch: "k3v9"}}
+	sampleHeads    = map[string]FeedPosition{"Space Race": {Seq: 42, Epoch: "k3v9", EventID: "b1a7"}}
 	sampleScope    = Scope{Name: "Space Race", CreatedAt: sampleTime, Permissions: map[string]string{"users.get": PermitAny}, Providers: map[string]ProviderConfig{}, Sessions: SessionsMany}
-	sampleSession  = SessionObject{SessionID: "q83v…", UserID: sampleID, CreatedAt: sampleTime, ExpiresAt: sampleExpiry}
+	sampleSession  = SessionObject{SessionID: "q83v…", UserID: sampleID, CreatedAt: sampleTime, ExpiresAt: sampleExpiry, Node: "n1", ConnectedAt: sampleTime, IP: "203.0.113.7"}
 	sampleAdmin    = Admin{Name: "ops", Role: RoleOperator, CreatedAt: sampleTime}
 	sampleSubjects = []string{"user.login", "user.login_failed"}
 )
@@ -20,7 +20,8 @@ var (
 	AdminSubscribe = define(Message{
 		Type: "admin.subscribe", Access: AccessViewer, Order: OrderWrite,
 		Doc: "Subscribes to the feed of a scope, or of all. With since, every event after those positions follows, once each and in order; " +
-			"where the history no longer reaches back, recovered is false and lost names the scopes.",
+			"where the history no longer reaches back, recovered is false and lost names the scopes. With last, that many of the newest events come first. " +
+			"A subscriber that does not read is dropped (4002) and comes back with since.",
 		Statuses: []Status{StatusScopeNotFound},
 	}, SubscribeParams{Scope: "Space Race", Events: sampleSubjects}, Subscription{Subscription: "s1", Recovered: true, Heads: sampleHeads})
 
@@ -33,7 +34,7 @@ var (
 		Type: "admin.stats", Access: AccessViewer,
 		Doc:      "Statistics of a scope, or of all.",
 		Statuses: []Status{StatusScopeNotFound},
-	}, StatsParams{Scope: "Space Race"}, Stats{Online: 12, Users: 340, DAU: 120, WAU: 200, MAU: 300, Steps: []StatStep{{Time: sampleTime, Logins: 3}}})
+	}, StatsParams{Scope: "Space Race"}, Stats{Online: 12, Users: 340, DAU: 120, WAU: 200, MAU: 300, Steps: []StatStep{{Time: sampleTime, Logins: 3, OnlinePeak: 12}}})
 
 	AdminNodes = define(Message{
 		Type: "admin.nodes", Access: AccessViewer,
@@ -95,7 +96,7 @@ var (
 
 	AdminUsersBan = define(Message{
 		Type: "admin.users.ban", Access: AccessOperator, Order: OrderWrite,
-		Doc:      "Bans a user and ends the sessions on every node.",
+		Doc:      "Bans a user, who then can't log in (608), and ends the sessions on every node.",
 		Statuses: []Status{StatusUserNotFound},
 	}, BanParams{UserRef: sampleRef, Reason: "aimbot"}, sampleUser)
 
@@ -119,13 +120,14 @@ var (
 
 	AdminSessionsList = define(Message{
 		Type: "admin.sessions.list", Access: AccessViewer,
-		Doc:      "The sessions of a scope's connected users, or all sessions of one user.",
+		Doc:      "The connected sessions of a scope, 1,000 at most, or all sessions of one user.",
 		Statuses: []Status{StatusScopeNotFound, StatusUserNotFound},
 	}, SessionsParams{Scope: "Space Race"}, []SessionObject{sampleSession})
 
 	AdminSessionsKick = define(Message{
 		Type: "admin.sessions.kick", Access: AccessOperator,
-		Doc: "Ends a user's sessions, or one; the number ended.",
+		Doc:      "Ends a user's sessions, or one; the number ended.",
+		Statuses: []Status{StatusUserNotFound},
 	}, KickParams{UserID: sampleID}, 1)
 
 	AdminScopesList = define(Message{
@@ -164,8 +166,8 @@ var (
 
 	AdminAdminsDelete = define(Message{
 		Type: "admin.admins.delete", Access: AccessOwner, Order: OrderWrite,
-		Doc:      "Deletes an admin account and ends its sessions.",
-		Statuses: []Status{StatusUserNotFound},
+		Doc:      "Deletes an admin account and ends its sessions. The last owner of all scopes stays (606).",
+		Statuses: []Status{StatusUserNotFound, StatusNotPermitted},
 	}, AdminRef{Name: "ops"}, true)
 
 	AdminAdminsSetPassword = define(Message{

@@ -296,6 +296,16 @@ type Push struct {
 	Data    jsontext.Value `json:"data,omitzero"`
 }
 
+// AppendPush appends a push with data, in place of the push's own. An error means
+// that data has no JSON form; then nothing was appended.
+func AppendPush(dst []byte, p Push, data any) ([]byte, error) {
+	var err error
+	if p.Data, err = appendJSON(nil, data); err != nil {
+		return dst, err
+	}
+	return appendJSON(dst, p)
+}
+
 // A Bye is the last frame before a server closes a connection.
 type Bye struct {
 	Event        string    `json:"event"` // always "bye"

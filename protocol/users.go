@@ -178,6 +178,13 @@ type User struct {
 	Logins       int64     `json:"logins"`
 	Providers    []string  `json:"providers"`
 	Online       bool      `json:"online"`
+	Ban          *Ban      `json:"ban,omitzero"`
+}
+
+// Ban says that a user can't log in, and until when; without until, for good.
+type Ban struct {
+	Reason string `json:"reason,omitzero"`
+	Until  Time   `json:"until,omitzero"`
 }
 
 // ProviderObject is one provider identity of a user. ClientID is absent for

@@ -25,7 +25,7 @@ a client is at most 32 KiB, a frame from a server at most 1 MiB.
 A client's first message is core.init, an admin's is admin.login. Members that the receiver does not
 know are ignored. Times are RFC 3339 UTC with milliseconds, access_token_expiry is in UNIX seconds.
 
-x-statuses lists the statuses of errors: at the end all of them, where those marked any may answer
+x-events lists the events of the feed. x-statuses lists the statuses of errors: at the end all of them, where those marked any may answer
 any message; at an operation those that are its own. x-close-codes lists the codes of close frames.
 
 The operations are written from the server's side: it receives requests and sends pushes.
@@ -116,6 +116,7 @@ func (d *document) root() object {
 			pair("messages", d.messages),
 			pair("schemas", components),
 		}),
+		pair("x-events", events()),
 		pair("x-statuses", statuses()),
 		pair("x-close-codes", closeCodes()),
 	}
@@ -219,13 +220,19 @@ func (d *document) addServerFrames() error {
 		return err
 	}
 
-	push := []byte(`{"event":"user.login","scope":"Space Race","seq":42,"epoch":"k3v9","event_id":"b1a7","time":"2026-11-01T12:00:00.000Z",` +
-		`"data":{"user_id":"289bc36e-0df7-44df-99b1-a6543c6f45eb","username":"tiny","group":"blue","method":"password","node":"n1"}}`)
-	head := []byte(`{"event":"feed.head","scope":"Space Race","seq":42,"epoch":"k3v9"}`)
-	if err := d.addMessage("push", "An event of the feed, or where its head is, for a subscriber.", d.schemas.of(reflect.TypeFor[protocol.Push]()), push, head); err != nil {
+	pushes, err := samplePushes()
+	if err != nil {
 		return err
 	}
-	batch := slices.Concat([]byte("["), push, []byte(","), head, []byte("]"))
+	head := []byte(`{"event":"feed.head","scope":"Space Race","seq":42,"epoch":"k3v9"}`)
+	lost := []byte(`{"event":"feed.lost","scope":"Space Race","seq":42,"epoch":"p8x2"}`)
+	push := d.schemas.of(reflect.TypeFor[protocol.Push]())
+	d.schemas.narrow("Push", "data", reflect.TypeFor[protocol.EventData]())
+	if err := d.addMessage("push", "An event of the feed, where its head is (feed.head), or that events were lost (feed.lost), for a subscriber.",
+		push, append(pushes, head, lost)...); err != nil {
+		return err
+	}
+	batch := slices.Concat([]byte("["), pushes[0], []byte(","), head, []byte("]"))
 	if err := d.addMessage("pushes", "Several pushes that waited, in one frame, for a subscriber that asked for batch.",
 		d.schemas.of(reflect.TypeFor[[]protocol.Push]()), batch); err != nil {
 		return err
@@ -240,6 +247,30 @@ func (d *document) addServerFrames() error {
 		}))
 	}
 	return nil
+}
+
+// samplePushes returns a push of every event of the table.
+func samplePushes() ([][]byte, error) {
+	var pushes [][]byte
+	for i, e := range protocol.Events {
+		push, err := protocol.AppendPush(nil, protocol.Push{
+			Event: e.Name, Scope: "Space Race", Seq: int64(42 + i), Epoch: "k3v9", EventID: "b1a7",
+			Time: protocol.Time{Time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)},
+		}, e.Sample)
+		if err != nil {
+			return nil, err
+		}
+		pushes = append(pushes, push)
+	}
+	return pushes, nil
+}
+
+func events() []any {
+	var rows []any
+	for _, e := range protocol.Events {
+		rows = append(rows, object{pair("event", e.Name), pair("description", e.Doc)})
+	}
+	return rows
 }
 
 func channel() object { return object{pair("$ref", "#/channels/ws")} }

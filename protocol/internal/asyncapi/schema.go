@@ -180,3 +180,14 @@ func set(schema object, key string, value any) object {
 	}
 	return schema
 }
+
+// narrow gives a member of a defined struct the schema of a type, in place of
+// its own.
+func (s *schemas) narrow(name, member string, t reflect.Type) {
+	schema := s.of(t)
+	for _, item := range s.defined[name] {
+		if item.Key == "properties" {
+			set(item.Value.(object), member, schema)
+		}
+	}
+}
