@@ -159,7 +159,11 @@ func (s *Store) mustTell(ctx context.Context, outbox string, pairs []string) err
 		s.fault("after append")
 		args = append(args, t.id)
 	}
-	if len(args) > 2 {
+	switch {
+	case len(args) == 2:
+	case s.cfg.noSweeps:
+		s.clear(args)
+	default:
 		go s.clear(args)
 	}
 	return nil

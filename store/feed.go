@@ -59,7 +59,7 @@ func (s *Store) appendFeed(ctx context.Context, t telling) error {
 		number, newEpoch(), t.at.UnixMilli(), seenTTL.Milliseconds(),
 		minuteField(t.at), hourField(t.at), dayField(t.at),
 		minutesKept.Milliseconds(), hoursKept.Milliseconds(), daysKept.Milliseconds(),
-		s.cfg.FeedEvents, feedYoung.Milliseconds(), feedOld.Milliseconds(), s.cfg.FeedBytes, maxFailsStored,
+		s.cfg.FeedEvents, feedYoung.Milliseconds(), feedOld.Milliseconds(), s.cfg.FeedBytes, maxFailsStored, s.seenAdd(),
 	}
 	for i, e := range t.events {
 		id := t.eventID(i)

@@ -81,8 +81,9 @@ type Config struct {
 
 	fault func(step string) // see Store; nil outside tests
 
-	// noSweeps leaves the outboxes to those who call Sweep: for tests that look
-	// at every change of the storage.
+	// noSweeps leaves the outboxes to those who call Sweep, and lets nothing
+	// happen behind a caller's back: for tests that look at every change of the
+	// storage.
 	noSweeps bool
 }
 

@@ -21,7 +21,8 @@
 -- ARGV[11] events that are kept, ARGV[12] ms that all are kept below the bytes,
 -- ARGV[13] ms after which none is, ARGV[14] bytes that are kept
 -- ARGV[15] failed logins a minute that are appended
--- ARGV[16…] for each event: name, user id or '', data, event id, its number, what it counts as or ''
+-- ARGV[16] the command that adds to the users seen
+-- ARGV[17…] for each event: name, user id or '', data, event id, its number, what it counts as or ''
 -- returns  {1, seq of the newest event appended, epoch}, or {0} none was
 local fresh = redis.call('SADD', KEYS[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[3], ARGV[4])
@@ -56,7 +57,7 @@ local function raise(key, field)
 end
 
 local last, newest = '', ''
-for i = 16, #ARGV, 6 do
+for i = 17, #ARGV, 6 do
   local name, user, data, id, number, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
   if kind == '+' or kind == '-' then
     online = math.max(0, online + (kind == '+' and 1 or -1))
@@ -67,8 +68,8 @@ for i = 16, #ARGV, 6 do
     count(kind, 1)
   end
   if kind == 'l' or kind == 'r' or kind == '+' then
-    redis.call('PFADD', KEYS[7], user)
-    redis.call('PFADD', KEYS[8], '+' .. user)
+    redis.call(ARGV[16], KEYS[7], user)
+    redis.call(ARGV[16], KEYS[8], '+' .. user)
     redis.call('PEXPIRE', KEYS[7], ARGV[10])
     redis.call('PEXPIRE', KEYS[8], ARGV[10])
   end

@@ -50,7 +50,8 @@ local function leave(user, outbox, rec, effect_id, events)
   return pending
 end
 
--- left_before returns what leave returned, for a second run of a script.
+-- left_before returns what leave returned, for a second run of a script. The
+-- user may be gone by then, and stays gone.
 local function left_before(user, outbox, effect_id)
-  return leave(user, outbox, {pe = redis.call('HGET', user, 'pe') or nil}, effect_id, '')
+  return leave('', outbox, {pe = redis.call('HGET', user, 'pe') or nil}, effect_id, '')
 end
