@@ -82,6 +82,10 @@ type Config struct {
 	// AdminSessionTTL is how long an admin token is good for. Default 12 h.
 	AdminSessionTTL time.Duration
 
+	// OfflineGrace is how long a user whose last connection broke counts as
+	// online, so that a reconnect does not flap. Default 5 s.
+	OfflineGrace time.Duration
+
 	// MaxInFlight bounds the requests of one connection that are being worked
 	// on; more are answered 807. Default 64.
 	MaxInFlight int
@@ -136,6 +140,7 @@ func (c Config) withDefaults() Config {
 	def(&c.WriteTimeout, 10*time.Second)
 	def(&c.DrainTimeout, 15*time.Second)
 	def(&c.AdminSessionTTL, 12*time.Hour)
+	def(&c.OfflineGrace, 5*time.Second)
 	num(&c.MaxInFlight, 64)
 	num(&c.MaxOutbound, 1<<20)
 	num(&c.HashQueue, 256)

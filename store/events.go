@@ -203,7 +203,7 @@ func (s *Store) TellFailedLogin(ctx context.Context, f FailedLogin) error {
 		return err
 	}
 	p := feedPartOf(f.Scope)
-	t.fails = []string{p.fails(f.Scope, shortHash("account:" + f.Account))}
+	t.fails = []string{p.fails(f.Scope, shortHash("account:"+f.Account))}
 	if f.IP != "" {
 		t.fails = append(t.fails, p.fails(f.Scope, shortHash("address:"+f.IP)))
 	}

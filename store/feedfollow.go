@@ -435,4 +435,3 @@ func (b *feedBell) leave(p feedPart, c chan struct{}) {
 	defer b.mu.Unlock()
 	delete(b.heard[p], c)
 }
-

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,6 +93,9 @@ func partitionOf(id uuid.UUID) partition {
 	}
 	return partitions[h%Partitions]
 }
+
+// PartitionOf numbers the partition in which a user's keys are, from 0 on.
+func PartitionOf(id uuid.UUID) int { return slices.Index(partitions[:], partitionOf(id)) }
 
 func (p partition) user(id uuid.UUID) string     { return string(p) + "user:" + id.String() }
 func (p partition) sessions(id uuid.UUID) string { return string(p) + "sess:" + id.String() }

@@ -79,8 +79,12 @@ func (s *Store) Reap(ctx context.Context, lease string) (places int, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("reap: %w", err)
 	}
-	if n != int64(1) {
+	reason := protocol.OfflineNodeLost
+	switch n {
+	case int64(0):
 		return 0, nil
+	case int64(2):
+		reason = protocol.OfflineDrained
 	}
 	for part := range Partitions {
 		all, err := s.Present(ctx, lease, part)
@@ -88,7 +92,7 @@ func (s *Store) Reap(ctx context.Context, lease string) (places int, err error) 
 			return places, fmt.Errorf("reap: %w", err)
 		}
 		for chunk := range slices.Chunk(all, reapersAtOnce) {
-			if err := s.reapAll(ctx, chunk); err != nil {
+			if err := s.reapAll(ctx, chunk, reason); err != nil {
 				return places, fmt.Errorf("reap: %w", err)
 			}
 			places += len(chunk)
@@ -103,10 +107,10 @@ func (s *Store) Reap(ctx context.Context, lease string) (places int, err error) 
 // reapersAtOnce is how many places are taken out together, sharing round trips.
 const reapersAtOnce = 64
 
-func (s *Store) reapAll(ctx context.Context, all []Presence) error {
+func (s *Store) reapAll(ctx context.Context, all []Presence, reason string) error {
 	errs := make(chan error, len(all))
 	for _, pr := range all {
-		go func() { errs <- s.Depart(ctx, pr, protocol.OfflineNodeLost) }()
+		go func() { errs <- s.Depart(ctx, pr, reason) }()
 	}
 	var err error
 	for range all {
@@ -116,7 +120,7 @@ func (s *Store) reapAll(ctx context.Context, all []Presence) error {
 }
 
 // Nodes returns what the nodes say of themselves, by name. A node that died is
-// among them until its lease has ended.
+// among them until its lease has ended, one that stopped is not.
 func (s *Store) Nodes(ctx context.Context) ([]protocol.NodeObject, error) {
 	cmd := redis.NewMapStringStringCmd(ctx, "hgetall", leasesKey)
 	if err := s.do(ctx, cmd); err != nil {
@@ -126,6 +130,9 @@ func (s *Store) Nodes(ctx context.Context) ([]protocol.NodeObject, error) {
 	nodes := make([]protocol.NodeObject, 0, len(cmd.Val()))
 	for _, text := range cmd.Val() {
 		ms, about, _ := strings.Cut(text, " ")
+		if strings.HasPrefix(about, "~") {
+			continue // it has stopped
+		}
 		ends, err := parseMillis(ms)
 		var node protocol.NodeObject
 		if err := errors.Join(err, json.Unmarshal([]byte(about), &node)); err != nil {
