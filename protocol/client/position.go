@@ -56,7 +56,7 @@ func (ps positions) enrol(since map[string]protocol.FeedPosition, answer *protoc
 		switch {
 		case !known:
 			ps[scope] = position{FeedPosition: head, open: true}
-		case !gone[scope] && p.Epoch == head.Epoch:
+		case !gone[scope] && (p.Epoch == head.Epoch || p.Epoch == "" && p.Seq == 0):
 			follow += max(0, head.Seq-p.Seq)
 		}
 	}

@@ -240,6 +240,24 @@ func TestNoEventIsHandedOutTwiceOrOutOfOrder(t *testing.T) {
 	})
 }
 
+func TestAFeedWithoutEventsHasAPositionToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := feedServer(t,
+			enrols(protocol.Subscription{Subscription: "s1", Recovered: true, Heads: heads{"A": {}, "B": {}}}, event("B", 1)),
+			enrols(protocol.Subscription{Subscription: "s2", Recovered: true, Heads: heads{"A": at(2), "B": at(1)}}, event("A", 1), event("A", 2)))
+		w := new(watcher)
+		c := admin(t, s, w)
+		subscribe(t, c, w.options("*"))
+		w.want(t, "B 1")
+		away(s)
+		w.want(t, "resumed away 500ms recovered true lost [] follow 2", "A 1", "A 2")
+		if got, want := f.asked()[1].Since, (heads{"A": {}, "B": at(1)}); !reflect.DeepEqual(got, want) {
+			t.Errorf("came back with %v, want %v", got, want)
+		}
+		_ = c.Close()
+	})
+}
+
 func TestWithAFilterHowManyFollowIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := feedServer(t, enrols(protocol.Subscription{Subscription: "s1", Recovered: true, Heads: heads{"A": at(7)}}))
