@@ -24,11 +24,15 @@ type statusLine struct {
 
 // state takes over what the client tells of its connection.
 func (s *statusLine) state(st client.State) {
+	cause := ""
+	if st.Err != nil {
+		cause = strings.TrimPrefix(st.Err.Error(), "connection lost: ")
+	}
 	switch {
 	case st.Phase == client.Waiting && s.terminal:
-		s.show(fmt.Sprintf("-- connection lost, attempt %d in %s: %v", st.Attempt, durationText(st.RetryIn), st.Err))
+		s.show(fmt.Sprintf("-- connection lost, attempt %d in %s: %s", st.Attempt, durationText(st.RetryIn), cause))
 	case st.Phase == client.Waiting && !s.out:
-		fmt.Fprintf(s.w, "-- connection lost, trying again: %s\n", printable(st.Err.Error()))
+		fmt.Fprintf(s.w, "-- connection lost, trying again: %s\n", printable(cause))
 	case st.Phase == client.Connecting && s.out && s.terminal:
 		s.show(fmt.Sprintf("-- connection lost, attempt %d", st.Attempt))
 	case st.Phase == client.Connected && s.out && s.terminal:
@@ -93,11 +97,12 @@ func someNames(names []string) string {
 	return strings.Join(shown, ", ")
 }
 
-// durationText returns a duration for people, in at most two units.
+// durationText returns a duration for people, in at most two units. The least is
+// a tenth of a second.
 func durationText(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
+		return fmt.Sprintf("%.1f s", max(0.1, d.Seconds()))
 	case d < time.Minute:
 		return fmt.Sprintf("%.0f s", d.Truncate(time.Second).Seconds())
 	case d < time.Hour:

@@ -16,7 +16,7 @@ import (
 func TestAnOutageIsToldInOneLineOfATerminal(t *testing.T) {
 	outage := []client.State{
 		{Phase: client.Connecting}, {Phase: client.Connected},
-		{Phase: client.Waiting, Attempt: 1, RetryIn: 400 * time.Millisecond, Err: errors.New("reset\x1b[2J")},
+		{Phase: client.Waiting, Attempt: 1, RetryIn: 400 * time.Millisecond, Err: errors.New("connection lost: reset\x1b[2J")},
 		{Phase: client.Connecting, Attempt: 1},
 		{Phase: client.Waiting, Attempt: 2, RetryIn: 12 * time.Second, Err: errors.New("refused")},
 		{Phase: client.Connecting, Attempt: 2}, {Phase: client.Connected},
