@@ -553,16 +553,19 @@ func TestAConnectionThatMayStillBeSubscribedIsGivenUp(t *testing.T) {
 
 func TestPushesOfNoSubscriptionGoToOnPush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := feedServer(t, func(c *fakeConn, req protocol.Request) {
+		answer := func(c *fakeConn, req protocol.Request) {
 			c.send([]byte(event("A", 7))) // before the answer: not this subscription's
-			enrols(protocol.Subscription{Subscription: "s1", Recovered: true, Heads: heads{"A": at(7)}}, event("A", 8))(c, req)
-		})
+			enrols(protocol.Subscription{Subscription: "s1", Recovered: true, Heads: heads{"A": at(8)}}, event("A", 8))(c, req)
+		}
+		s, _ := feedServer(t, answer)
 		w := new(watcher)
 		c := admin(t, s, w)
 		s.push(event("A", 1))
 		subscribe(t, c, w.options("A"))
 		s.push(event("B", 1), `{"event":"something.else"}`)
 		w.want(t, "nobody's user.login A 1", "nobody's user.login A 7", "A 8", "nobody's user.login B 1", "nobody's something.else  0")
+		away(s)
+		w.want(t, "nobody's user.login A 7", "resumed away 500ms recovered true lost [] follow 0")
 		_ = c.Close()
 	})
 }
@@ -585,6 +588,81 @@ func TestAPositionCountsOnceItsEventWasHandled(t *testing.T) {
 		}
 		if want := `{"A":{"seq":8,"epoch":"e1","event_id":"id-8"}}`; string(text) != want {
 			t.Errorf("stored as %s, want %s", text, want)
+		}
+		_ = c.Close()
+	})
+}
+
+// A liveFeed is a feed of one scope that grows and has all of its history.
+type liveFeed struct {
+	mu    sync.Mutex // guards what follows
+	head  int64
+	conns map[*fakeConn]bool // that are subscribed
+}
+
+func (f *liveFeed) answer(c *fakeConn, req protocol.Request) bool {
+	if req.Type != "admin.subscribe" {
+		return false
+	}
+	var p protocol.SubscribeParams
+	if err := protocol.DecodeResult(req.Data, &p); err != nil {
+		panic(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from := f.head
+	if p.Since != nil {
+		from = p.Since["A"].Seq
+	}
+	c.reply(req, protocol.Subscription{Subscription: "s", Recovered: true, Heads: heads{"A": at(f.head)}})
+	for seq := from + 1; seq <= f.head; seq++ {
+		c.send([]byte(event("A", seq)))
+	}
+	f.conns[c] = true
+	return true
+}
+
+func (f *liveFeed) grow() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.head++
+	for c := range f.conns {
+		c.send([]byte(event("A", f.head)))
+	}
+}
+
+func TestOverManyLossesEveryEventComesOnceAndInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t)
+		f := &liveFeed{conns: map[*fakeConn]bool{}}
+		s.answer = f.answer
+		c := admin(t, s, new(watcher))
+		var got []int64
+		resumed, follow := 0, int64(0)
+		sub := subscribe(t, c, client.SubscribeOptions{Scope: "A",
+			OnEvent:  func(p protocol.Push) { got = append(got, p.Seq) },
+			OnResume: func(r client.Resumed) { resumed++; follow += r.Follow },
+		})
+		const events, losses = 5000, 40
+		for i := range int64(events) {
+			f.grow()
+			if i%7 == 0 { // 100 s in all, so that pauses, of 20 s at most, end
+				time.Sleep(140 * time.Millisecond)
+			}
+			switch {
+			case i%(2*events/losses) == 50:
+				s.drop()
+			case i%(2*events/losses) == 180:
+				s.bye(protocol.CloseTooSlow, 0)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(got) != events || !slices.IsSorted(got) || got[0] != 1 || got[events-1] != events {
+			t.Errorf("%d events of %d came", len(got), events)
+		}
+		if resumed < 4 || follow == 0 || sub.Positions()["A"] != at(events) {
+			t.Errorf("resumed %d times with %d events, and is at %v", resumed, follow, sub.Positions())
 		}
 		_ = c.Close()
 	})
