@@ -168,7 +168,7 @@ func (a *chaosAdmin) take(push protocol.Push) {
 		if !protocol.IsEvent(push.Event) {
 			a.run.fault("%s: %q at %s is no event", a.name, push.Event, posText(pos))
 		}
-		e := chaosEntry{kind: entryEvent, pos: pos, event: push.Event, userID: data.UserID.String(), player: data.Username, reason: data.Reason}
+		e := chaosEntry{kind: entryEvent, pos: pos, event: push.Event, userID: data.UserID.String(), player: data.Username, reason: data.Reason, time: push.Time.Time}
 		if data.Username != "" {
 			a.names[e.userID] = data.Username
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rollcall/protocol"
 )
@@ -20,8 +21,11 @@ func entryOfLoss(epoch string, seq int64) chaosEntry {
 }
 
 func entryEv(epoch string, seq int64, id, event, player string) chaosEntry {
-	return chaosEntry{kind: entryEvent, pos: protocol.FeedPosition{Epoch: epoch, Seq: seq, EventID: id}, event: event, player: player}
+	return chaosEntry{kind: entryEvent, pos: protocol.FeedPosition{Epoch: epoch, Seq: seq, EventID: id}, event: event, player: player, time: second(seq)}
 }
+
+// second is when the event of a seq happened.
+func second(seq int64) time.Time { return time.Unix(1_800_000_000+seq, 0) }
 
 const (
 	evLogin   = protocol.EventUserLogin
@@ -54,9 +58,14 @@ func changedRecord(change func(e []chaosEntry) []chaosEntry) chaosRecord {
 	return r
 }
 
-// goodAcks is what the players of goodRecord were told is done.
-func goodAcks() ackCounts {
-	return ackCounts{"p1": {evLogin: {acked: 2}}, "p2": {evResumed: {acked: 1}}}
+// goodAcks are what the players of goodRecord were told is done.
+func goodAcks() acks {
+	return acks{"p1": {ackAt(evLogin, 9, true), ackAt(evLogin, 14, true)}, "p2": {ackAt(evResumed, 11, true)}}
+}
+
+// ackAt is what a player did around the time of a seq.
+func ackAt(event string, seq int64, known bool) ack {
+	return ack{event: event, from: second(seq).Add(-100 * time.Millisecond), to: second(seq).Add(100 * time.Millisecond), known: known}
 }
 
 // wantProblem checks that something was found, and says so in these words; or,
@@ -120,36 +129,34 @@ func TestTheCheckerFindsWhatBreaksARecordsOrder(t *testing.T) {
 }
 
 func TestTheCheckerFindsLoginsThatAreMissingOrTooMany(t *testing.T) {
-	missing, problems := checkLogins(goodRecord(), goodAcks())
-	if len(missing) > 0 || len(problems) > 0 {
-		t.Errorf("found %v and %q in what is good", missing, problems)
-	}
-
-	// An acknowledged login that the record lacks, though its seq has no hole.
-	missing, problems = checkLogins(changedRecord(func(e []chaosEntry) []chaosEntry { e[8].event = evOnline; return e }), goodAcks())
-	if !slices.Equal(missing, []shortfall{{"p1", evLogin, 1}}) || len(problems) > 0 {
-		t.Errorf("a missing login: %v, %q", missing, problems)
-	}
-	missing, _ = checkLogins(changedRecord(func(e []chaosEntry) []chaosEntry { e[5].player = "p1"; return e }), goodAcks())
-	if !slices.Equal(missing, []shortfall{{"p2", evResumed, 1}}) {
-		t.Errorf("a resume told of another player: %v", missing)
-	}
-	// A doubled event does not make up for a missing one.
-	missing, _ = checkLogins(changedRecord(func(e []chaosEntry) []chaosEntry { e[8] = e[2]; return e }), goodAcks())
-	if !slices.Equal(missing, []shortfall{{"p1", evLogin, 1}}) {
-		t.Errorf("a login missing beside a doubled one: %v", missing)
-	}
-
-	// More than there were, with and without an unknown one.
-	more := changedRecord(func(e []chaosEntry) []chaosEntry { return append(e, entryEv("A", 17, "e17", evLogin, "p1")) })
-	_, problems = checkLogins(more, goodAcks())
-	wantProblem(t, problems, "user.login of p1 3 times, where 2 were acknowledged and 0 more unknown")
-	unknown := goodAcks()
-	unknown["p1"][evLogin] = ackCount{acked: 2, unknown: 1}
-	for _, r := range []chaosRecord{more, goodRecord()} {
-		if missing, problems = checkLogins(r, unknown); len(missing) > 0 || len(problems) > 0 {
-			t.Errorf("an unknown login that is there once or not at all: %v, %q", missing, problems)
-		}
+	p1 := []shortfall{{"p1", ackAt(evLogin, 14, true)}}
+	more := func(e []chaosEntry) []chaosEntry { return append(e, entryEv("A", 17, "e17", evLogin, "p1")) }
+	same := func(e []chaosEntry) []chaosEntry { return e }
+	for _, c := range []struct {
+		name    string
+		change  func(e []chaosEntry) []chaosEntry
+		acks    acks
+		missing []shortfall
+		want    string
+	}{
+		{"nothing", same, goodAcks(), nil, ""},
+		{"a missing login, though seq has no hole", func(e []chaosEntry) []chaosEntry { e[8].event = evOnline; return e }, goodAcks(), p1, ""},
+		{"a login told of another player", func(e []chaosEntry) []chaosEntry { e[8].player = "p2"; return e }, goodAcks(), p1, "user.login of p2 1 times"},
+		{"a missing login beside a doubled one", func(e []chaosEntry) []chaosEntry { e[8] = e[2]; return e }, goodAcks(), p1, ""},
+		{"a missing login beside one that may have happened", func(e []chaosEntry) []chaosEntry { return slices.Delete(more(e), 8, 9) },
+			acks{"p1": {ackAt(evLogin, 9, true), ackAt(evLogin, 14, true), ackAt(evLogin, 17, false)}}, p1, ""},
+		{"one too many", more, goodAcks(), nil, "user.login of p1 3 times, where 2 were acknowledged and 0 more may have happened"},
+		{"one that may have happened, and did", more, acks{"p1": {ackAt(evLogin, 9, true), ackAt(evLogin, 14, true), ackAt(evLogin, 17, false)}}, nil, ""},
+		{"one that may have happened, and was stored late", more, acks{"p1": {ackAt(evLogin, 9, true), ackAt(evLogin, 10, false), ackAt(evLogin, 14, true)}}, nil, ""},
+		{"one that may have happened, and did not", same, acks{"p1": {ackAt(evLogin, 9, true), ackAt(evLogin, 14, true), ackAt(evLogin, 17, false)}}, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			missing, problems := checkLogins(changedRecord(c.change), c.acks)
+			if !slices.Equal(missing, c.missing) {
+				t.Errorf("missing %v, want %v", missing, c.missing)
+			}
+			wantProblem(t, problems, c.want)
+		})
 	}
 }
 
@@ -181,12 +188,12 @@ func TestTheCheckerFindsAdminsThatDisagree(t *testing.T) {
 }
 
 func TestTheCheckerFindsPresenceThatDoesNotTakeTurns(t *testing.T) {
-	players := ackCounts{"p1": {}, "p2": {}}
+	players := acks{"p1": nil, "p2": nil}
 	wantProblem(t, checkPresence(goodRecord(), players), "")
 	wantProblem(t, checkPresence(changedRecord(func(e []chaosEntry) []chaosEntry { return e[:10] }), players), "p1 came online at A:13 and never went")
 	wantProblem(t, checkPresence(changedRecord(func(e []chaosEntry) []chaosEntry { return slices.Delete(e, 6, 7) }), players), "p1 comes online at A:13, and was since A:8")
 	wantProblem(t, checkPresence(changedRecord(func(e []chaosEntry) []chaosEntry { return slices.Delete(e, 1, 2) }), players), "p1 goes offline () at A:12, and was not online")
-	wantProblem(t, checkPresence(changedRecord(func(e []chaosEntry) []chaosEntry { return e[:10] }), ackCounts{"p2": {}}), "")
+	wantProblem(t, checkPresence(changedRecord(func(e []chaosEntry) []chaosEntry { return e[:10] }), acks{"p2": nil}), "")
 }
 
 func TestTheUnionHasWhatAnyAdminHas(t *testing.T) {

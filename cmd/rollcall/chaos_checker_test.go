@@ -34,7 +34,8 @@ type chaosEntry struct {
 	userID    string
 	player    string // whom user_id, or else the username, names
 	reason    string
-	at        time.Duration // since the run began
+	time      time.Time     // when it happened, as the server says
+	at        time.Duration // when the admin was told, since the run began
 }
 
 // A chaosRecord is what one admin was told, joined over its reconnects.
@@ -201,44 +202,72 @@ func checkAgreement(records []chaosRecord) (problems []string) {
 	return problems
 }
 
-// An ackCount says how often a player did a thing: acknowledged, or with an answer
-// that never came, so that it happened once or not at all.
-type ackCount struct{ acked, unknown int }
+// An ack is one thing that a player did, which must leave an event in the feed:
+// acknowledged, or with an answer that never came, so that it happened once or
+// not at all.
+type ack struct {
+	event    string
+	node     string
+	from, to time.Time // of the request and of its answer
+	known    bool      // acknowledged
+}
 
-// ackCounts are by player and by the event that each must have left in the feed.
-type ackCounts map[string]map[string]ackCount
+// clockSlack is by how much an event's time may lie outside the time from request
+// to answer: it is cut to milliseconds.
+const clockSlack = 3 * time.Millisecond
+
+// during reports whether an event's time is that of the request.
+func (a ack) during(t time.Time) bool {
+	return !t.Before(a.from.Add(-clockSlack)) && !t.After(a.to.Add(clockSlack))
+}
+
+// Acks are what each player did, one thing after the other.
+type acks map[string][]ack
 
 // acknowledged are the events that follow from something a player was told is done.
 var acknowledged = []string{protocol.EventUserLogin, protocol.EventUserResumed, protocol.EventUserCreated}
 
-// A shortfall is what one record lacks of what was acknowledged.
+// A shortfall is an acknowledged thing that a record lacks.
 type shortfall struct {
-	player, event string
-	missing       int
+	player string
+	ack    ack
 }
 
-// checkLogins counts the events of each player in a record, each event_id once.
-// What is there more often than it can have happened is a problem; what is
-// missing is returned by itself, for after an announced loss it may be.
-func checkLogins(r chaosRecord, all ackCounts) (missing []shortfall, problems []string) {
-	found := tallyEvents(r)
+// checkLogins looks for the event of everything that was acknowledged, by its
+// time, and counts the events of each player, each event_id once. What is there
+// more often than it can have happened is a problem; what is missing is returned
+// by itself, for after an announced loss it may be.
+func checkLogins(r chaosRecord, all acks) (missing []shortfall, problems []string) {
+	found := eventsOf(r)
 	for _, player := range slices.Sorted(maps.Keys(all)) {
 		for _, event := range acknowledged {
-			have, did := found[player][event], all[player][event]
-			if have < did.acked {
-				missing = append(missing, shortfall{player, event, did.acked - have})
+			times := slices.Clone(found[player][event])
+			have, known, unknown := len(times), 0, 0
+			for _, a := range all[player] {
+				switch i := slices.IndexFunc(times, a.during); {
+				case a.event != event:
+				case !a.known:
+					unknown++
+				case i < 0:
+					known++
+					missing = append(missing, shortfall{player, a})
+				default:
+					known++
+					times = slices.Delete(times, i, i+1)
+				}
 			}
-			if have > did.acked+did.unknown {
-				problems = append(problems, fmt.Sprintf("%s has %s of %s %d times, where %d were acknowledged and %d more unknown",
-					r.admin, event, player, have, did.acked, did.unknown))
+			if have > known+unknown {
+				problems = append(problems, fmt.Sprintf("%s has %s of %s %d times, where %d were acknowledged and %d more may have happened",
+					r.admin, event, player, have, known, unknown))
 			}
 		}
 	}
 	return missing, problems
 }
 
-func tallyEvents(r chaosRecord) map[string]map[string]int {
-	found := map[string]map[string]int{}
+// eventsOf are the times of a record's events, by player and event.
+func eventsOf(r chaosRecord) map[string]map[string][]time.Time {
+	found := map[string]map[string][]time.Time{}
 	once := map[string]bool{}
 	for _, e := range r.entries {
 		if e.kind != entryEvent || once[e.pos.EventID] {
@@ -246,9 +275,9 @@ func tallyEvents(r chaosRecord) map[string]map[string]int {
 		}
 		once[e.pos.EventID] = true
 		if found[e.player] == nil {
-			found[e.player] = map[string]int{}
+			found[e.player] = map[string][]time.Time{}
 		}
-		found[e.player][e.event]++
+		found[e.player][e.event] = append(found[e.player][e.event], e.time)
 	}
 	return found
 }
@@ -272,10 +301,10 @@ func checkRepeats(r chaosRecord) (repeated []string) {
 
 // checkPresence finds players whose user.online and user.offline do not take
 // turns, or who were left online at the end. It is for records without a loss.
-func checkPresence(r chaosRecord, players ackCounts) (problems []string) {
+func checkPresence(r chaosRecord, players acks) (problems []string) {
 	online := map[string]protocol.FeedPosition{}
 	for _, e := range r.entries {
-		if e.kind != entryEvent || players[e.player] == nil {
+		if e.kind != entryEvent || !has(players, e.player) {
 			continue
 		}
 		since, is := online[e.player]
@@ -318,9 +347,14 @@ func unionOf(records []chaosRecord) chaosRecord {
 func missingOf(missing []shortfall, event string) int {
 	n := 0
 	for _, m := range missing {
-		if m.event == event {
-			n += m.missing
+		if m.ack.event == event {
+			n++
 		}
 	}
 	return n
+}
+
+func has(all acks, player string) bool {
+	_, ok := all[player]
+	return ok
 }

@@ -22,14 +22,6 @@ const (
 	longAwayOneIn               = 10
 )
 
-// An ack is one thing that a player did, for a person to read.
-type ack struct {
-	event string
-	node  string
-	at    time.Duration
-	known bool // acknowledged
-}
-
 // A chaosPlayer logs in, moves, leaves and comes back on another node, until it is
 // told to leave for good. One goroutine owns it until that ends.
 type chaosPlayer struct {
@@ -102,10 +94,10 @@ func (p *chaosPlayer) recovers() {
 
 // note counts a request that must leave an event in the feed, if it was done. It
 // reports whether it was.
-func (p *chaosPlayer) note(typ, event string, err error) bool {
+func (p *chaosPlayer) note(typ, event string, from time.Time, err error) bool {
 	known := err == nil
 	if !known {
-		switch status := statusOf(err); status {
+		switch statusOf(err) {
 		case 0: // the connection broke
 		case protocol.StatusUnavailable, protocol.StatusGeneral, protocol.StatusIO, protocol.StatusUnknown:
 			p.run.surprise(typ, err)
@@ -114,7 +106,11 @@ func (p *chaosPlayer) note(typ, event string, err error) bool {
 			return false // refused: nothing happened
 		}
 	}
-	p.acks = append(p.acks, ack{event, p.run.nodes[p.node].name, time.Since(p.run.began), known})
+	a := ack{event, p.run.nodes[p.node].name, from, time.Now(), known}
+	p.acks = append(p.acks, a)
+	if known && event != protocol.EventUserCreated {
+		p.took = append(p.took, a.to.Sub(from))
+	}
 	return known
 }
 
@@ -156,10 +152,9 @@ func (p *chaosPlayer) enter(ctx context.Context, w *chaosWire) bool {
 		p.run.surprise("core.init", &protocol.Error{Status: protocol.StatusSessionInvalid})
 		p.token = ""
 	case init.Session != "":
-		if !p.note("core.init", protocol.EventUserResumed, err) {
+		if !p.note("core.init", protocol.EventUserResumed, started, err) {
 			return false
 		}
-		p.took = append(p.took, time.Since(started))
 		p.is(welcome.User.UserID)
 		return true
 	case err != nil:
@@ -171,8 +166,7 @@ func (p *chaosPlayer) enter(ctx context.Context, w *chaosWire) bool {
 		var user protocol.Login
 		started := time.Now()
 		err := w.call(ctx, "users.resume", protocol.ResumeParams{Session: p.token}, &user)
-		if p.note("users.resume", protocol.EventUserResumed, err) {
-			p.took = append(p.took, time.Since(started))
+		if p.note("users.resume", protocol.EventUserResumed, started, err) {
 			p.is(user.UserID)
 			return true
 		}
@@ -188,10 +182,11 @@ func (p *chaosPlayer) enter(ctx context.Context, w *chaosWire) bool {
 // whose answer never came.
 func (p *chaosPlayer) create(ctx context.Context, w *chaosWire) bool {
 	var made protocol.CreateResult
+	started := time.Now()
 	err := w.call(ctx, "users.create", protocol.CreateParams{Username: p.name, Credentials: protocol.Credentials{PasswordHash: p.hash}}, &made)
 	switch {
 	case statusOf(err) == protocol.StatusUserExists:
-	case !p.note("users.create", protocol.EventUserCreated, err):
+	case !p.note("users.create", protocol.EventUserCreated, started, err):
 		return false
 	default:
 		p.is(made.UserID)
@@ -207,10 +202,9 @@ func (p *chaosPlayer) login(ctx context.Context, w *chaosWire) bool {
 	if statusOf(err) == protocol.StatusUserNotFound {
 		p.made = false // a storage forgot the user
 	}
-	if !p.note("users.login", protocol.EventUserLogin, err) {
+	if !p.note("users.login", protocol.EventUserLogin, started, err) {
 		return false
 	}
-	p.took = append(p.took, time.Since(started))
 	p.is(user.UserID)
 	p.token = user.Session.Token
 	return true
@@ -259,21 +253,6 @@ func (p *chaosPlayer) leave(w *chaosWire) {
 		_ = w.ws.Close(websocket.StatusNormalClosure, "")
 	}
 	p.node = (p.node + 1 + rand.IntN(len(p.run.nodes)-1)) % len(p.run.nodes)
-}
-
-// counts are what the player did, by the events that it must have left.
-func (p *chaosPlayer) counts() map[string]ackCount {
-	m := map[string]ackCount{}
-	for _, a := range p.acks {
-		c := m[a.event]
-		if a.known {
-			c.acked++
-		} else {
-			c.unknown++
-		}
-		m[a.event] = c
-	}
-	return m
 }
 
 // chaosPause waits for a random time. It reports whether ctx lasted.

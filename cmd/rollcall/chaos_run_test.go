@@ -87,7 +87,7 @@ func (r *chaosRun) play(acts ...act) []chaosRecord {
 	}
 	defer watch.Wait()
 	defer stopWatching()
-	r.until("all admins are subscribed", 20*time.Second, func() string {
+	if !r.until("all admins are subscribed", 20*time.Second, func() string {
 		var missing []string
 		for _, a := range r.admins {
 			a.mu.Lock()
@@ -97,7 +97,9 @@ func (r *chaosRun) play(acts ...act) []chaosRecord {
 			a.mu.Unlock()
 		}
 		return strings.Join(missing, "; ")
-	})
+	}) {
+		r.t.FailNow()
+	}
 
 	r.game(acts)
 	r.nobodyIsOnline()
@@ -237,13 +239,15 @@ func (r *chaosRun) lateLogin() {
 	r.late = newChaosPlayer(r, len(r.players))
 	r.late.name = "the last one"
 	var w *chaosWire
-	r.until("one more player can log in", 20*time.Second, func() string {
+	if !r.until("one more player can log in", 20*time.Second, func() string {
 		if w = r.late.arrive(); w == nil {
 			r.late.fails()
 			return fmt.Sprint(r.surprises)
 		}
 		return ""
-	})
+	}) {
+		return
+	}
 	defer w.drop()
 	ids := r.sample()
 	var presence map[string]string
@@ -258,14 +262,23 @@ func (r *chaosRun) lateLogin() {
 	}
 }
 
-// everybodyHasAll waits until every admin stands where the feed does.
+// everybodyHasAll waits until the feed stands still for a moment and every admin
+// stands where it does.
 func (r *chaosRun) everybodyHasAll() {
 	r.t.Helper()
+	const moment = 1500 * time.Millisecond
 	var head protocol.FeedPosition
-	r.until("every admin is at the feed's head", 20*time.Second, func() string {
-		var err error
-		if head, err = r.head(); err != nil {
+	var still time.Time
+	r.until("every admin is at the feed's head", 30*time.Second, func() string {
+		now, err := r.head()
+		if err != nil {
 			return err.Error()
+		}
+		if now.Seq != head.Seq || now.Epoch != head.Epoch {
+			head, still = now, time.Now()
+		}
+		if time.Since(still) < moment {
+			return "the feed goes on at " + posText(head)
 		}
 		var behind []string
 		for _, a := range r.admins {
@@ -354,17 +367,18 @@ func (r *chaosRun) askNode(n *chaosNode, typ string, in, out any) error {
 	return w.call(ctx, typ, in, out)
 }
 
-// until waits for what no reply tells. miss says what is still missing.
-func (r *chaosRun) until(what string, guard time.Duration, miss func() string) {
+// until waits for what no reply tells, and reports whether it came. miss says what
+// is still missing.
+func (r *chaosRun) until(what string, guard time.Duration, miss func() string) bool {
 	r.t.Helper()
 	for started := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		missing := miss()
 		if missing == "" {
-			return
+			return true
 		}
 		if time.Since(started) > guard {
 			r.fault("waited %v in vain until %s: %s", guard, what, missing)
-			return
+			return false
 		}
 	}
 }
@@ -382,7 +396,7 @@ func (r *chaosRun) fault(format string, args ...any) {
 
 // report makes faults of problems of one kind.
 func (r *chaosRun) report(what string, problems []string) {
-	const most = 5
+	const most = 3
 	for _, p := range problems[:min(most, len(problems))] {
 		r.fault("%s: %s", what, p)
 	}
@@ -452,23 +466,25 @@ func (r *chaosRun) everyone() []*chaosPlayer {
 	return append(slices.Clone(r.players), r.late)
 }
 
-// counts are what all players did.
-func (r *chaosRun) counts() ackCounts {
-	all := ackCounts{}
+// acks are what all players did.
+func (r *chaosRun) acks() acks {
+	all := acks{}
 	for _, p := range r.everyone() {
-		all[p.name] = p.counts()
+		all[p.name] = p.acks
 	}
 	return all
 }
 
-// explain tells what a player did and what a record has of it.
+// explain tells what a record lacks, with all that its player did and all that
+// the record has of him.
 func (r *chaosRun) explain(rec chaosRecord, m shortfall) string {
+	since := func(t time.Time) time.Duration { return t.Sub(r.began).Round(time.Millisecond) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s lacks %d of %s of %s. Answers:", rec.admin, m.missing, m.event, m.player)
+	fmt.Fprintf(&b, "%s lacks %s of %s, acknowledged on %s at %v. Answers:", rec.admin, m.ack.event, m.player, m.ack.node, since(m.ack.to))
 	for _, p := range r.everyone() {
 		if p.name == m.player {
 			for _, a := range p.acks {
-				fmt.Fprintf(&b, " [%v %s on %s", a.at.Round(time.Millisecond), a.event, a.node)
+				fmt.Fprintf(&b, " [%v–%v %s on %s", since(a.from), since(a.to), a.event, a.node)
 				if !a.known {
 					b.WriteString(" unknown")
 				}
@@ -480,7 +496,7 @@ func (r *chaosRun) explain(rec chaosRecord, m shortfall) string {
 	b.WriteString(". Record:")
 	for _, e := range rec.entries {
 		if e.kind == entryEvent && e.player == m.player {
-			fmt.Fprintf(&b, " [%v %s %s]", e.at.Round(time.Millisecond), e.event, posText(e.pos))
+			fmt.Fprintf(&b, " [%v %s %s, told at %v]", since(e.time), e.event, posText(e.pos), e.at.Round(time.Millisecond))
 		}
 	}
 	return b.String()
@@ -493,15 +509,16 @@ func (r *chaosRun) tell(records []chaosRecord) {
 	var sufferer string
 	var took []time.Duration
 	for _, p := range r.everyone() {
-		for event, c := range p.counts() {
-			unknown += c.unknown
-			switch event {
-			case protocol.EventUserLogin:
-				logins += c.acked
-			case protocol.EventUserResumed:
-				resumes += c.acked
-			case protocol.EventUserCreated:
-				created += c.acked
+		for _, a := range p.acks {
+			switch {
+			case !a.known:
+				unknown++
+			case a.event == protocol.EventUserLogin:
+				logins++
+			case a.event == protocol.EventUserResumed:
+				resumes++
+			default:
+				created++
 			}
 		}
 		took = append(took, p.took...)
