@@ -77,10 +77,6 @@ type Config struct {
 	// WriteTimeout bounds one write to a peer that does not read: it may take
 	// between one and two of them. Default 10 s.
 	WriteTimeout time.Duration
-	// OfflineGrace is how long a user whose last connection is gone may come back
-	// before that is told as user.offline. Default 5 s.
-	OfflineGrace time.Duration
-	// DrainTimeout is the time over which connections are closed at shutdown. Default 15 s.
 	DrainTimeout time.Duration
 	// AdminSessionTTL is how long an admin token is good for. Default 12 h.
 	AdminSessionTTL time.Duration

@@ -181,7 +181,7 @@ func keysOf(t testing.TB, cmd redis.Cmder) []string {
 		n := 0
 		fmt.Sscan(args[2], &n)
 		return args[3 : 3+n]
-	case "get", "hgetall", "hmget", "hdel", "zrangebylex", "zcard", "smembers", "xadd", "xrange", "xrevrange", "sismember", "srandmember", "scard", "zlexcount", "exists", "hget", "pexpire", "pfadd", "sadd", "set", "ttl", "pttl":
+	case "get", "hgetall", "hmget", "hdel", "zrangebylex", "zcard", "smembers", "xadd", "xrange", "xrevrange", "sismember", "srandmember", "scard", "zlexcount", "exists", "hget", "hsetnx", "pexpire", "pfadd", "sadd", "set", "ttl", "pttl":
 		return args[1:2]
 	case "xread":
 		streams := args[slices.Index(args, "streams")+1:]
