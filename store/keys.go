@@ -43,6 +43,7 @@ import (
 //	rc:{admins}:names            set: names of all admins
 //	rc:{admins}:op:<op id>
 //	rc:meta                      hash: what holds for all of the server
+//	rc:{fN}:…                    feeds and webhooks, see feedkeys.go
 //	rc:ctl                       stream: signals to all nodes
 //
 // Text that a user chose goes into a key escaped, so that nobody picks the slot
