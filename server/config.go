@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/server/passwords"
+	"rollcall/server/webhooks"
 )
 
 // Config is what a server is told. The zero value of a field means its default.
@@ -60,6 +61,8 @@ type Config struct {
 	TokenKeys []string
 	// PrivateIssuers allows OpenID Connect issuers at private addresses.
 	PrivateIssuers bool
+	// PrivateWebhooks allows webhooks at private addresses, and http there.
+	PrivateWebhooks bool
 
 	// Hash says how passwords are hashed: OWASP's Argon2id setting by default.
 	Hash passwords.Params
@@ -99,6 +102,9 @@ type Config struct {
 	Version string
 	// Logger is where the server logs. Default: slog.Default.
 	Logger *slog.Logger
+
+	// feed is whose events webhooks are posted; nil posts nothing.
+	feed webhooks.Feed
 }
 
 // CheckNode reports whether a name can be a node's: 1 to 64 letters, digits, dots,

@@ -45,6 +45,8 @@ type Server struct {
 	metrics *metrics
 	routes  map[string]*route
 
+	webhooks *scopeWebhooks // nil without a feed
+
 	keyHash []byte // SHA-256 of the server key
 
 	ctx       context.Context // of the requests: ends when the server has drained
@@ -101,8 +103,9 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	s.listening.Add(1)
 	s.conns.init()
 	s.scopes = newScopeCache(st, s.log)
-	s.node = sessions.New(cfg.Node, st, s.log, s.scopes.changed)
+	s.node = sessions.New(cfg.Node, st, s.log, s.scopeChanged)
 	s.metrics = newMetrics(s)
+	s.webhooks = s.deliverWebhooks(cfg.feed)
 	if cfg.Key != "" {
 		s.keyHash = hashKey(cfg.Key)
 	}
@@ -149,6 +152,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.node.Run(background) })
 	running.Go(func() { s.scopes.run(background) })
+	running.Go(func() { s.webhooks.run(background) })
 	running.Go(func() { s.conns.watch(background, s) })
 	defer running.Wait()
 	defer stop()
@@ -182,8 +186,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
-// Close gives back what New took: it ends all work, and gives mails that wait
-// one last attempt. Serve does it by itself; calling it again does nothing.
+// Close gives back what New took: it ends all work, gives mails that wait one
+// last attempt, and lets webhooks' POSTs that are under way end. Serve does it by itself; calling it again does nothing.
 func (s *Server) Close() {
 	s.closed.Do(func() {
 		s.cancel()
@@ -192,11 +196,14 @@ func (s *Server) Close() {
 		s.oauth.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
+		var closing sync.WaitGroup
+		closing.Go(func() { s.webhooks.close(ctx) })
 		s.mail.close(ctx)
+		closing.Wait()
 	})
 }
 
-// closeTimeout bounds the last attempts at mails.
+// closeTimeout bounds the last attempts at mails and webhooks.
 const closeTimeout = 5 * time.Second
 
 // publicURL is what links begin with.
