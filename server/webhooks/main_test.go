@@ -165,7 +165,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.t.Error(err)
 	}
 	if req.Method != http.MethodPost || req.Header.Get("Content-Type") != "application/json" || req.Header.Get("User-Agent") != "Rollcall" ||
-		req.Header.Get(protocol.HeaderDelivery) != p.Delivery || p.Delivery == "" {
+		req.Header.Get(protocol.HeaderDelivery) != p.Delivery || p.Delivery == "" || req.Header["Idempotency-Key"] != nil {
 		r.t.Errorf("%s %v", req.Method, req.Header)
 	}
 	r.mu.Lock()
