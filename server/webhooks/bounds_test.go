@@ -58,6 +58,12 @@ func (h *deadHost) count(n int) {
 	h.most = max(h.most, h.open)
 }
 
+func (h *deadHost) mostAtOnce() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.most
+}
+
 // A thousand scopes whose endpoints are dead, each in its own way, hold a bounded
 // number of connections and goroutines, and keep a live one from nothing.
 func TestAThousandDeadEndpointsCostNearlyNothing(t *testing.T) {
@@ -89,17 +95,18 @@ func TestAThousandDeadEndpointsCostNearlyNothing(t *testing.T) {
 
 	// Now they are timers.
 	eventually(t, "goroutines are few", func() bool { return runtime.NumGoroutine() < before+40 })
-	if silent.most > 8+8 { // those being closed may overlap with new ones
-		t.Errorf("%d connections at once to those who don't answer", silent.most)
+	if most := silent.mostAtOnce(); most > 8+8 { // those being closed may overlap with new ones
+		t.Errorf("%d connections at once to those who don't answer", most)
 	}
-	reads, posts := b.feed.reads, b.outcome(Failed)
+	reads, posts := 0, b.outcome(Failed)
+	b.feed.change(func() { reads = b.feed.reads })
 	for i := range scopes {
 		b.feed.add(fmt.Sprintf("dead %d", i), "user.login", 10)
 	}
 	r := newReceiver(t, nil)
 	d.Set(theScope, b.set(theScope, r.URL))
 	b.feed.add(theScope, "user.login", 5)
-	eventually(t, "a live one is served", func() bool { return len(r.taken()) == 5 })
+	eventually(t, "a live one is served", func() bool { return len(r.taken()) >= 5 })
 	time.Sleep(50 * time.Millisecond)
 	b.feed.mu.Lock()
 	defer b.feed.mu.Unlock()

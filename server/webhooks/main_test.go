@@ -203,6 +203,13 @@ func (r *receiver) all() []post {
 	return slices.Clone(r.posts)
 }
 
+// mostAtOnce returns how many POSTs were being served together.
+func (r *receiver) mostAtOnce() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
 // taken returns the seqs of the events in deliveries that were answered 2xx.
 func (r *receiver) taken() []int64 {
 	var seqs []int64

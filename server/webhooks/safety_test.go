@@ -114,6 +114,7 @@ func TestARedirectInsideIsNotFollowed(t *testing.T) {
 	if n := len(inside.all()); n != 0 {
 		t.Errorf("a redirect was followed %d times", n)
 	}
+	eventually(t, "that is noted", func() bool { return b.state(theScope, w).Position.Seq == 1 })
 	if state := b.state(theScope, w); len(state.Deliveries) != len(targets)+1 || state.Deliveries[1].HTTPStatus != 308 {
 		t.Errorf("attempts %+v", state.Deliveries)
 	}
