@@ -64,6 +64,7 @@ func newClient(o Options) *http.Client {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = maxIdle, 2
 		t.MaxResponseHeaderBytes = maxHeaderBytes
 		t.DisableCompression = true
+		t.TLSClientConfig.RootCAs = o.roots
 		return t
 	}
 	return &http.Client{

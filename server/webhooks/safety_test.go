@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"crypto/x509"
 	"io"
 	"log"
 	"net"
@@ -120,20 +121,32 @@ func TestARedirectInsideIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestACertificateMustHold(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
+func TestOverTLSTheCertificateMustHold(t *testing.T) {
 	b := newBench(t)
-	d := b.deliverer("n1", func(o *Options) { o.Backoff = func(int) time.Duration { return time.Hour } })
-	w := b.set(theScope, server.URL)
+	r := &receiver{t: t}
+	r.Server = httptest.NewUnstartedServer(r)
+	r.Config.ErrorLog = log.New(io.Discard, "", 0)
+	r.EnableHTTP2 = true
+	r.StartTLS()
+	t.Cleanup(r.Close)
+	hourly := func(o *Options) { o.Backoff = func(int) time.Duration { return time.Hour } }
+
+	d := b.deliverer("n1", hourly)
+	w := b.set(theScope, r.URL)
 	d.Set(theScope, w)
-	b.feed.add(theScope, "user.login", 1)
+	b.feed.add(theScope, "user.login", 3)
 	eventually(t, "it is tried", func() bool { return len(b.state(theScope, w).Deliveries) == 1 })
-	if a := b.state(theScope, w).Deliveries[0]; a.Error != "the certificate is not valid" {
+	if a := b.state(theScope, w).Deliveries[0]; a.Error != "the certificate is not valid" || len(r.all()) != 0 {
 		t.Errorf("%+v", a)
 	}
+	closeNow(d)
+
+	d = b.deliverer("n2", hourly, func(o *Options) {
+		o.roots = x509.NewCertPool()
+		o.roots.AddCert(r.Certificate())
+	})
+	d.Set(theScope, b.set(theScope, r.URL))
+	eventually(t, "it came", func() bool { return len(r.taken()) == 3 })
 }
 
 // The log names an endpoint by its host; the end of every test looks for more.

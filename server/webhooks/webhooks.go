@@ -19,6 +19,7 @@ package webhooks
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -73,6 +74,8 @@ type Options struct {
 	Delivered func(outcome string)             // called after each POST
 	Resolver  *net.Resolver                    // finds the addresses of hosts
 	Logger    *slog.Logger                     // slog.Default
+
+	roots *x509.CertPool // whom certificates are held against, in tests
 }
 
 const (
