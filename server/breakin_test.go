@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,31 +47,6 @@ func (n *node) submitting(hashes int, do func()) {
 	await(n.t, "the hashes are in the queue", func() bool {
 		return n.metric("rollcall_hashes_total")+n.metric("rollcall_hash_queue") >= before+hashes
 	})
-}
-
-// metric reads a metric that has no labels.
-func (n *node) metric(name string) int {
-	n.t.Helper()
-	resp, err := http.Get("http://" + n.addr + "/metrics")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			return int(f)
-		}
-	}
-	n.t.Fatalf("there is no metric %s", name)
-	return 0
 }
 
 // wantOnlyPassword checks that a user's password is one and not another.

@@ -128,10 +128,6 @@ func OfflineReason(code protocol.CloseCode) string {
 
 // Run's part: the lease.
 
-// settled is how old a place must be for the audit to believe that nobody here
-// has it: a login may be under way.
-const settled = 30 * time.Second
-
 // KeepLease makes or renews the node's lease and does what falls to the node
 // then: reaping those that died, the audit, the census. Run calls it every
 // store.LeaseRenewal; the first call should come before the first connection.
@@ -148,7 +144,6 @@ func (n *Node) KeepLease(ctx context.Context) error {
 		n.auditDue.Store(true)
 		return n.KeepLease(ctx)
 	case err != nil:
-		n.auditDue.Store(true) // what happened meanwhile may be lost
 		return err
 	}
 	p.mu.Lock()
@@ -177,6 +172,10 @@ func (n *Node) moveTo(lease string) {
 // lookAfter audits one partition at a time, or all after an outage, and does
 // what is due once a minute and once a day.
 func (n *Node) lookAfter(ctx context.Context) error {
+	if outages := n.store.Outages(); outages != n.lastOutages {
+		n.lastOutages = outages
+		n.auditDue.Store(true) // what was written before may be lost
+	}
 	if n.auditDue.CompareAndSwap(true, false) {
 		for part := range store.Partitions {
 			if err := n.audit(ctx, part); err != nil {
@@ -204,7 +203,9 @@ func (n *Node) lookAfter(ctx context.Context) error {
 	return nil
 }
 
-// audit compares one user partition's places of this node with who is here.
+// audit compares one user partition's places of this node with who is here. A
+// binding is entered before the store is asked to note its place and dropped
+// after, so a place that the store had and nobody has here now is a leftover.
 func (n *Node) audit(ctx context.Context, part int) error {
 	lease := n.presence.current()
 	here := map[string]store.Presence{}
@@ -219,13 +220,12 @@ func (n *Node) audit(ctx context.Context, part int) error {
 	if err != nil {
 		return err
 	}
-	young := n.store.Now().Add(-settled).UnixMilli()
 	for _, pr := range stored {
 		if _, ok := here[pr.Place]; ok {
 			delete(here, pr.Place)
 			continue
 		}
-		if pr.Since > young || n.isDeparting(pr.Place) || n.registry.bound(pr.User, pr.Place) {
+		if n.isDeparting(pr.Place) || n.registry.bound(pr.User, pr.Place) {
 			continue
 		}
 		if err := n.store.Depart(ctx, pr, protocol.OfflineLost); err != nil {

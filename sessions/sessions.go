@@ -43,6 +43,7 @@ type Store interface {
 	TakeCensus(ctx context.Context) (bool, error)
 	MarkActive(ctx context.Context, scope string, users []uuid.UUID) error
 	Now() time.Time
+	Outages() uint64
 }
 
 // A Peer is a connection as this package sees it.
@@ -72,6 +73,7 @@ type Node struct {
 	// owned by whoever calls KeepLease
 	nextAudit           int
 	lastMinute, lastDay int64
+	lastOutages         uint64
 }
 
 // Options are what a node is made of besides its store.

@@ -69,6 +69,7 @@ func (f *fakeStore) EndLease(context.Context, string, time.Duration) error { ret
 func (f *fakeStore) Present(context.Context, string, int) ([]store.Presence, error) {
 	return nil, nil
 }
+func (f *fakeStore) Outages() uint64                          { return 0 }
 func (f *fakeStore) TakeCensus(context.Context) (bool, error) { return true, nil }
 func (f *fakeStore) Now() time.Time                           { return time.Now() }
 

@@ -23,7 +23,8 @@ type breaker struct {
 	probe   func(context.Context) error
 	log     *slog.Logger
 
-	gone atomic.Bool
+	gone    atomic.Bool
+	outages atomic.Uint64 // how often it opened
 
 	mu   sync.Mutex
 	back chan struct{} // closed when the storage is back; nil while it is not gone
@@ -46,6 +47,7 @@ func (b *breaker) trip(err error) {
 	}
 	b.back = make(chan struct{})
 	b.gone.Store(true)
+	b.outages.Add(1)
 	b.log.Error("storage gone, requests fail until it answers", "error", err)
 	b.running.Go(b.watch)
 }

@@ -262,6 +262,10 @@ func (s *Store) probe(ctx context.Context) error {
 	})
 }
 
+// Outages returns how often the storage was gone since the store was opened.
+// After each time, what was written shortly before may be lost.
+func (s *Store) Outages() uint64 { return s.breaker.outages.Load() }
+
 // now is the time by the storage's clock, as far as it is known.
 func (s *Store) now() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }
 

@@ -71,6 +71,11 @@ type serveCommand struct {
 	WriteTimeout   time.Duration `default:"10s" help:"Time one write to a connection may take; up to twice that when it was busy before."`
 	DrainTimeout   time.Duration `default:"15s" help:"Time over which connections are closed when the server ends."`
 
+	OfflineGrace time.Duration `default:"5s" help:"Time for which a user whose last connection broke still counts as online."`
+	FeedEvents   int           `default:"100000" placeholder:"N" help:"Events that a scope's feed keeps for 7 days. Those of the last 15 minutes are kept in any case."`
+	FeedBytes    int           `default:"67108864" placeholder:"BYTES" help:"Bytes that a scope's feed keeps at most."`
+	FeedWait     int           `default:"0" placeholder:"N" help:"Redis replicas that must have an event before its login is answered."`
+
 	SessionTTL      time.Duration `name:"session-ttl" default:"720h" help:"How long a session token is good after its last use."`
 	AdminSessionTTL time.Duration `name:"admin-session-ttl" default:"12h" help:"How long an admin's token is good."`
 
@@ -98,6 +103,9 @@ func (c *serveCommand) Run(ctx context.Context, p Program, s *settings, parsed *
 		URL:        string(c.Redis),
 		DataFile:   c.Data,
 		SessionTTL: c.SessionTTL,
+		FeedEvents: c.FeedEvents,
+		FeedBytes:  c.FeedBytes,
+		FeedWait:   c.FeedWait,
 		Logger:     log,
 	})
 	if err != nil {
@@ -263,6 +271,7 @@ func (c *serveCommand) config(log *slog.Logger) server.Config {
 		RequestTimeout:      c.RequestTimeout,
 		WriteTimeout:        c.WriteTimeout,
 		DrainTimeout:        c.DrainTimeout,
+		OfflineGrace:        c.OfflineGrace,
 		AdminSessionTTL:     c.AdminSessionTTL,
 		MaxInFlight:         c.MaxInFlight,
 		MaxOutbound:         c.MaxOutbound,
