@@ -82,6 +82,9 @@ type Config struct {
 	// AdminSessionTTL is how long an admin token is good for. Default 12 h.
 	AdminSessionTTL time.Duration
 
+	// LimitLoopback holds peers of this machine to the limits by address too: the
+	// lockout after wrong passwords. Otherwise they are exempt.
+	LimitLoopback bool
 	// MaxInFlight bounds the requests of one connection that are being worked
 	// on; more are answered 807. Default 64.
 	MaxInFlight int

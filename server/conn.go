@@ -286,6 +286,7 @@ func (c *conn) leave() {
 	c.stopInitTimer()
 	c.hashing.end()
 	c.client.Disconnect()
+	c.leaveAdmin()
 	<-c.closed // set: a reader ends only after closeOnce has begun to close
 	c.srv.conns.remove(c)
 }

@@ -123,7 +123,18 @@ func (s *Server) call(w *request) (result any, err error) {
 	if err := s.permit(w.conn, m, w.subject); err != nil {
 		return nil, err
 	}
-	return w.route.handle(s.deadlines.context(), w.conn, w.in)
+	ctx := s.deadlines.context()
+	if w.conn.phase != phaseAdmin {
+		return w.route.handle(ctx, w.conn, w.in)
+	}
+	admin := w.conn.admin.session
+	ctx, done := admin.Context(ctx)
+	defer done()
+	result, err = w.route.handle(ctx, w.conn, w.in)
+	if err != nil && admin.Ended() { // whatever it looks like from below
+		err = sessions.ErrSessionInvalid
+	}
+	return result, err
 }
 
 // permit is the one place where a request is allowed or not. Handlers add only
@@ -137,7 +148,7 @@ func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
 		switch {
 		case c.phase != phaseAdmin:
 			return errNotPermitted
-		case time.Now().After(c.admin.until):
+		case time.Now().After(c.admin.until), c.admin.session.Ended():
 			return sessions.ErrSessionInvalid
 		case !c.admin.may(m.Access):
 			return errNotPermitted

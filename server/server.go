@@ -119,6 +119,7 @@ func (s *Server) enterRoutes() {
 	s.adminRoutes()
 	s.adminUserRoutes()
 	s.adminScopeRoutes()
+	s.adminAdminRoutes()
 }
 
 // Addr returns the address of the main listener, and OpsAddr that of the

@@ -30,6 +30,7 @@ import (
 //	rc:mail:<scope>:<email key>      the same
 //	rc:prov:<scope>:<provider>:<id>  the same
 //	rc:mailrate:<scope>:<hash>       zset: the mails that an address got, see mailrate.go; with TTL
+//	rc:guard:<kind>:<hash>           hash: the tries of something that is guessed, see lockout.go; with TTL
 //	rc:idem:<scope>:<key>            string "<uuid> <digest>"; TTL idempotencyTTL
 //	rc:atok:<hash>                   string: an admin's session; with TTL
 //
@@ -41,7 +42,7 @@ import (
 //	rc:{scopes}:op:<op id>, rc:{scopes}:outbox
 //	rc:{admins}:admin:<name>     hash: the admin
 //	rc:{admins}:names            set: names of all admins
-//	rc:{admins}:op:<op id>
+//	rc:{admins}:op:<op id>, rc:{admins}:outbox
 //	rc:meta                      hash: what holds for all of the server
 //	rc:ctl                       stream: signals to all nodes
 //
@@ -103,6 +104,9 @@ func providerKey(scope, provider, identity string) string {
 func mailRateKey(scope, hash string) string {
 	return keyPrefix + "mailrate:" + escapeKey(scope) + ":" + hash
 }
+func guardKey(kind, hash string) string {
+	return keyPrefix + "guard:" + escapeKey(kind) + ":" + hash
+}
 func idemKey(scope, key string) string {
 	return keyPrefix + "idem:" + escapeKey(scope) + ":" + escapeKey(key)
 }
@@ -115,11 +119,11 @@ func outboxKey(tag string) string      { return tag + "outbox" }
 
 // outboxes returns the keys of all outboxes.
 func outboxes() []string {
-	keys := make([]string, 0, Partitions+1)
+	keys := make([]string, 0, Partitions+2)
 	for _, p := range partitions {
 		keys = append(keys, p.outbox())
 	}
-	return append(keys, outboxKey(scopesTag))
+	return append(keys, outboxKey(scopesTag), outboxKey(adminsTag))
 }
 
 // escapeKey makes chosen text safe within a key: no braces, which would pick

@@ -141,6 +141,7 @@ type Admin struct {
 	Scopes     []string // none: all of them
 	Password   []byte   // the server's record, opaque here
 	CreatedAt  time.Time
+	Generation string // another one with each password
 }
 
 // A SignalKind says what a Signal asks of the nodes.
@@ -151,6 +152,7 @@ const (
 	SignalEnd     SignalKind = "end"     // close the connections logged in as User, of Session if given, all but those of Except
 	SignalReplace SignalKind = "replace" // close connection Conn of Node, if it is logged in by Session
 	SignalScope   SignalKind = "scope"   // the definition of Scope changed
+	SignalAdmin   SignalKind = "admin"   // Generation of Admin has ended: close his connections
 	SignalResync  SignalKind = "resync"  // signals may have been missed: check everything
 )
 
@@ -165,4 +167,7 @@ type Signal struct {
 	Conn    string     `json:"conn,omitzero"` // unique on Node only
 	Code    int        `json:"code,omitzero"`
 	Reason  string     `json:"reason,omitzero"`
+
+	Admin      string `json:"admin,omitzero"`
+	Generation string `json:"generation,omitzero"` // of an admin
 }
