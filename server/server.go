@@ -120,6 +120,7 @@ func (s *Server) enterRoutes() {
 	s.adminUserRoutes()
 	s.adminScopeRoutes()
 	s.adminAdminRoutes()
+	s.adminImportRoutes()
 }
 
 // Addr returns the address of the main listener, and OpsAddr that of the

@@ -22,8 +22,9 @@ type User struct {
 	// asked for or it is done, else ConfirmationPending or ConfirmationFailed.
 	Confirmation string
 
-	// Password is the server's record of the password, opaque here and of at
-	// most 64 bytes. Nil: the user has no password.
+	// Password is the server's record of the password, opaque here. One of more
+	// than 64 bytes, as some that were made elsewhere, costs the user's hash its
+	// compact form. Nil: the user has no password.
 	Password []byte
 
 	// Times have milliseconds. LastLoginAt is zero before the first login.
@@ -52,6 +53,7 @@ type NewUser struct {
 	Confirmation    string
 	Password        []byte
 	Provider        *Provider // an identity to log in by, reserved like the username; nil: none
+	CreatedAt       time.Time // for one who was a user elsewhere before, after 1970; zero: now
 }
 
 // A UserUpdate is what UpdateUser changes. What is nil stays as it is.
