@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -272,20 +273,24 @@ func TestWhatAnAdminHasUnderWayWhenHisRightsEndIsNotDone(t *testing.T) {
 	// Hashes of admins and of players are served by turns: what was asked for
 	// first is made last, behind these.
 	occupy(t, n, 8)
-	params := obj{"scope": theScope, "username": "ghost", "password": thePassword}
-	for range 4 {
-		fired.Send("admin.admins.create", obj{"name": "ghost", "role": "owner", "password": adminPassword})
-		fired.Send("admin.users.create", params)
+	made := func() string {
+		users, _ := pages(t, a, obj{"scope": theScope, "filter": obj{"username": "ghost"}, "limit": 200}, 200)
+		return adminNames(t, a) + " " + strings.Join(users, " ")
+	}
+	for i := range 4 {
+		name := fmt.Sprint("ghost", i)
+		fired.Send("admin.users.create", obj{"scope": theScope, "username": name, "password": thePassword})
+		fired.Send("admin.admins.create", obj{"name": name, "role": "owner", "password": adminPassword})
 	}
 	wantResult(t, fired.Call("core.ping", nil), `"pong"`)
 	wantResult(t, a.Call("admin.admins.delete", obj{"name": "fired"}), "true")
-	made := adminNames(t, a) // what was quicker than the deletion
 	if e := fired.WaitEnd(); e.Close == nil || e.Close.Code != 4506 {
 		t.Errorf("the connection ended with %v", e.Close)
 	}
+	before := made()               // what was quicker than the deletion
 	create(t, n.client(), "later") // by then all hashes that came before are made
-	if names := adminNames(t, a); names != made {
-		t.Errorf("the admins were %s, and then %s", made, names)
+	if after := made(); after != before {
+		t.Errorf("there were %s, and then %s", before, after)
 	}
 }
 

@@ -105,6 +105,17 @@ func TestManyWrongPasswordsAtOnceAreNotMoreThanOneByOne(t *testing.T) {
 	}
 }
 
+func TestWhoHasToWaitIsNotCountedForTheAddress(t *testing.T) {
+	n := start(t, limited)
+	for range 5 {
+		want(t, n.guess("127.0.0.2", "admin", guessed), 603)
+	}
+	for range 30 {
+		wantLockedOut(t, n.guess("127.0.0.2", "admin", theAdmin))
+	}
+	want(t, n.guess("127.0.0.2", "another", guessed), 603)
+}
+
 func TestThisMachineIsNotLockedOutUnlessAskedFor(t *testing.T) {
 	n := start(t)
 	for range 8 {
