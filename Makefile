@@ -3,8 +3,10 @@
 
 # What the tests need besides Go, as command:package or command:package,package.
 # A package is installed only where its command is missing. npm fetches the
-# AsyncAPI schema that asyncapi.yaml is held against; gcc is for -race.
-DEBIAN = redis-server:redis-server npm:npm gcc:gcc,libc6-dev
+# AsyncAPI schema that asyncapi.yaml is held against; gcc is for -race; haproxy
+# stands before the nodes of `make cluster`.
+DEBIAN = $(CLUSTER) npm:npm gcc:gcc,libc6-dev
+CLUSTER = redis-server:redis-server haproxy:haproxy
 
 FUZZTIME  ?= 10000x
 TIMEOUT   ?= 10m
@@ -45,6 +47,11 @@ bench: ## Run the benchmarks, BENCHTIME each (1s).
 .PHONY: build
 build: ## Build bin/rollcall.
 	go build -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/rollcall ./cmd/rollcall
+
+.PHONY: cluster
+cluster: ## Run three nodes on a Redis Cluster behind haproxy, until Ctrl-C.
+	@.ci/install $(CLUSTER)
+	@.ci/cluster
 
 .PHONY: generate
 generate: ## Write the files that are generated, such as asyncapi.yaml and the README's table.

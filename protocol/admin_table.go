@@ -54,54 +54,54 @@ var (
 	}, sampleRef, UserDetail{User: sampleUser, Sessions: []SessionObject{sampleSession}, ProviderObjects: []ProviderObject{}, Events: []Push{}})
 
 	AdminUsersCreate = define(Message{
-		Type: "admin.users.create", Access: AccessOperator,
+		Type: "admin.users.create", Access: AccessOperator, Changes: true,
 		Doc:      "Creates a user. Without a username one is generated.",
 		Statuses: []Status{StatusUserExists, StatusScopeNotFound, StatusEmailInvalid, StatusBusy},
 	}, AdminCreateUserParams{Scope: "Space Race", Username: "tiny", Credentials: sampleCredentials}, CreateResult{UserID: sampleID})
 
 	AdminUsersUpdate = define(Message{
-		Type: "admin.users.update", Access: AccessOperator, Order: OrderWrite,
+		Type: "admin.users.update", Access: AccessOperator, Order: OrderWrite, Changes: true,
 		Doc:      "Changes a user, as users.update does, and may set active to true.",
 		Statuses: []Status{StatusUserNotFound, StatusUserExists, StatusEmailInvalid, StatusBusy},
 	}, AdminUpdateUserParams{UserRef: sampleRef, Update: UserUpdate{Group: Set("blue")}}, sampleUser)
 
 	AdminUsersDelete = define(Message{
-		Type: "admin.users.delete", Access: AccessOperator, Order: OrderWrite,
+		Type: "admin.users.delete", Access: AccessOperator, Order: OrderWrite, Changes: true,
 		Doc: "Deletes a user; the number of records removed, 1 or 0.",
 	}, sampleRef, 1)
 
 	AdminUsersResendConfirmation = define(Message{
-		Type: "admin.users.resendConfirmation", Access: AccessOperator, Order: OrderWrite,
+		Type: "admin.users.resendConfirmation", Access: AccessOperator, Order: OrderWrite, Changes: true,
 		Doc:      "Sends a pending user's confirmation mail again.",
 		Statuses: []Status{StatusUserNotFound, StatusPendingNotFound, StatusEmailNotSent, StatusEmailNotConfigured},
 	}, sampleRef, sampleID)
 
 	AdminUsersSendPasswordReset = define(Message{
-		Type: "admin.users.sendPasswordReset", Access: AccessOperator, Order: OrderWrite,
+		Type: "admin.users.sendPasswordReset", Access: AccessOperator, Order: OrderWrite, Changes: true,
 		Doc:      "Mails a user a link to set a new password.",
 		Statuses: []Status{StatusUserNotFound, StatusEmailNotSent, StatusEmailNotConfigured, StatusEmailInvalid},
 	}, sampleRef, true)
 
 	AdminUsersConfirmLink = define(Message{
-		Type: "admin.users.confirmLink", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.users.confirmLink", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Makes a confirmation link for a pending user, to be handed over by other means than mail. Good for 48 hours and one use.",
 		Statuses: []Status{StatusUserNotFound, StatusPendingNotFound, StatusEmailNotConfigured},
 	}, sampleRef, Link{Link: "https://example.com/confirm?code=the-code", ExpiresAt: sampleExpiry})
 
 	AdminUsersResetLink = define(Message{
-		Type: "admin.users.resetLink", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.users.resetLink", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Makes a link by which a user sets a new password, to be handed over by other means than mail. Good for one hour and one use.",
 		Statuses: []Status{StatusUserNotFound, StatusEmailNotConfigured},
 	}, sampleRef, Link{Link: "https://example.com/reset?code=the-code", ExpiresAt: sampleExpiry})
 
 	AdminUsersBan = define(Message{
-		Type: "admin.users.ban", Access: AccessOperator, Order: OrderWrite,
+		Type: "admin.users.ban", Access: AccessOperator, Order: OrderWrite, Changes: true,
 		Doc:      "Bans a user, who then can't log in (608), and ends the sessions on every node.",
 		Statuses: []Status{StatusUserNotFound},
 	}, BanParams{UserRef: sampleRef, Reason: "aimbot"}, sampleUser)
 
 	AdminUsersUnban = define(Message{
-		Type: "admin.users.unban", Access: AccessOperator, Order: OrderWrite,
+		Type: "admin.users.unban", Access: AccessOperator, Order: OrderWrite, Changes: true,
 		Doc:      "Lifts a ban.",
 		Statuses: []Status{StatusUserNotFound},
 	}, sampleRef, sampleUser)
@@ -113,7 +113,7 @@ var (
 	}, sampleRef, Export{User: sampleUser, Sessions: []SessionObject{}, Providers: []ProviderObject{}, Events: []Push{}})
 
 	AdminUsersImport = define(Message{
-		Type: "admin.users.import", Access: AccessOwner,
+		Type: "admin.users.import", Access: AccessOwner, Changes: true,
 		Doc: "Brings users in with hashes made elsewhere; a result each, in order: user_id, or error and status, so that a bad one does not stop the others. " +
 			"A login by a hash of the kind argon2id or bcrypt asks for the password once (610).",
 		Statuses: []Status{StatusScopeNotFound},
@@ -126,7 +126,7 @@ var (
 	}, SessionsParams{Scope: "Space Race"}, []SessionObject{sampleSession})
 
 	AdminSessionsKick = define(Message{
-		Type: "admin.sessions.kick", Access: AccessOperator,
+		Type: "admin.sessions.kick", Access: AccessOperator, Changes: true,
 		Doc:      "Ends a user's sessions, or one; the number ended.",
 		Statuses: []Status{StatusUserNotFound},
 	}, KickParams{UserID: sampleID}, 1)
@@ -137,19 +137,19 @@ var (
 	}, None{}, []Scope{sampleScope})
 
 	AdminScopesCreate = define(Message{
-		Type: "admin.scopes.create", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.scopes.create", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Creates a scope. Its name never changes.",
 		Statuses: []Status{StatusScopeExists},
 	}, ScopeParams{Name: "Space Race"}, sampleScope)
 
 	AdminScopesUpdate = define(Message{
-		Type: "admin.scopes.update", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.scopes.update", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Changes a scope; what is absent stays.",
 		Statuses: []Status{StatusScopeNotFound},
 	}, ScopeParams{Name: "Space Race", Permissions: map[string]string{"users.get": PermitAny}}, sampleScope)
 
 	AdminScopesDelete = define(Message{
-		Type: "admin.scopes.delete", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.scopes.delete", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Deletes a scope that has no users; 606 while it has some.",
 		Statuses: []Status{StatusScopeNotFound},
 	}, ScopeRef{Name: "Space Race"}, true)
@@ -160,19 +160,19 @@ var (
 	}, None{}, []Admin{sampleAdmin})
 
 	AdminAdminsCreate = define(Message{
-		Type: "admin.admins.create", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.admins.create", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Creates an admin account, for all scopes when it names none. An owner whose own account is for some scopes can make it for these only (606).",
 		Statuses: []Status{StatusUserExists, StatusSessionInvalid, StatusBusy},
 	}, AdminParams{Name: "ops", Role: RoleOperator, Password: "the-admin-password"}, sampleAdmin)
 
 	AdminAdminsDelete = define(Message{
-		Type: "admin.admins.delete", Access: AccessOwner, Order: OrderWrite,
+		Type: "admin.admins.delete", Access: AccessOwner, Order: OrderWrite, Changes: true,
 		Doc:      "Deletes an admin account; its tokens end, and its connections on every node (4506). The last owner of all scopes stays (606).",
 		Statuses: []Status{StatusUserNotFound, StatusNotPermitted, StatusSessionInvalid, StatusBusy},
 	}, AdminRef{Name: "ops"}, true)
 
 	AdminAdminsSetPassword = define(Message{
-		Type: "admin.admins.setPassword", Access: AccessViewer, Order: OrderWrite,
+		Type: "admin.admins.setPassword", Access: AccessViewer, Order: OrderWrite, Changes: true,
 		Doc: "Sets an admin's password: an owner's right for accounts that he may see, and everybody's for his own. " +
 			"The account's other tokens end, and its connections on every node (4506) but this one.",
 		Statuses: []Status{StatusUserNotFound, StatusNotPermitted, StatusSessionInvalid, StatusBusy},

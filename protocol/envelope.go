@@ -306,6 +306,12 @@ func AppendPush(dst []byte, p Push, data any) ([]byte, error) {
 	return appendJSON(dst, p)
 }
 
+// AppendPosition appends a push that tells a place in a feed: EventFeedHead or
+// EventFeedLost.
+func AppendPosition(dst []byte, event, scope string, pos FeedPosition) ([]byte, error) {
+	return appendJSON(dst, Push{Event: event, Scope: scope, Seq: pos.Seq, Epoch: pos.Epoch, EventID: pos.EventID})
+}
+
 // A Bye is the last frame before a server closes a connection.
 type Bye struct {
 	Event        string    `json:"event"` // always "bye"

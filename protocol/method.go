@@ -80,6 +80,7 @@ type Message struct {
 	Order    Order
 	Doc      string   // one or more sentences for asyncapi.yaml
 	Statuses []Status // what it may be answered with, besides what every message may
+	Changes  bool     // an admin changes something by it, which the feed tells as admin.action
 
 	In, Out             reflect.Type
 	SampleIn, SampleOut any

@@ -47,6 +47,7 @@ func (s *Server) adminAdminsList(ctx context.Context, c *conn, _ *protocol.None)
 }
 
 func (s *Server) adminAdminsCreate(ctx context.Context, c *conn, in *protocol.AdminParams) (protocol.Admin, error) {
+	note(ctx, func(n *auditNote) { n.target = in.Name })
 	scopes := slices.Compact(slices.Sorted(slices.Values(in.Scopes)))
 	if !c.admin.sees(scopes) {
 		return protocol.Admin{}, errOtherScopes
@@ -92,6 +93,7 @@ func (s *Server) asRead(ctx context.Context, c *conn, name string, change func(s
 }
 
 func (s *Server) adminAdminsDelete(ctx context.Context, c *conn, in *protocol.AdminRef) (bool, error) {
+	note(ctx, func(n *auditNote) { n.target = in.Name })
 	remove := func(admin store.Admin) error { return s.store.DeleteAdmin(ctx, c.admin.session.Ref(), admin.Ref()) }
 	var err error
 	if in.Name == c.admin.name {
@@ -103,6 +105,7 @@ func (s *Server) adminAdminsDelete(ctx context.Context, c *conn, in *protocol.Ad
 }
 
 func (s *Server) adminAdminsSetPassword(ctx context.Context, c *conn, in *protocol.AdminPasswordParams) (protocol.Admin, error) {
+	note(ctx, func(n *auditNote) { n.target = in.Name })
 	self := in.Name == c.admin.name
 	if !self && !c.admin.may(protocol.AccessOwner) {
 		return protocol.Admin{}, errOthersPassword

@@ -25,7 +25,7 @@ func (s *Server) adminUsersImport(ctx context.Context, c *conn, in *protocol.Imp
 	results := make([]protocol.ImportResult, len(in.Users))
 	ids := make(map[uuid.UUID]bool, len(in.Users))
 	for i := range in.Users {
-		id, err := s.importUser(ctx, in.Scope, &in.Users[i], ids)
+		id, err := s.importUser(ctx, c, in.Scope, &in.Users[i], ids)
 		if err != nil {
 			e := s.wireError(protocol.AdminUsersImport.Type, err)
 			results[i] = protocol.ImportResult{Error: e.Text(), Status: e.Status}
@@ -39,13 +39,14 @@ func (s *Server) adminUsersImport(ctx context.Context, c *conn, in *protocol.Imp
 // importUser creates one user. One of the same id in the scope is what an
 // earlier import, which may have been cut off before it was answered, has made;
 // ids are those that this message had before.
-func (s *Server) importUser(ctx context.Context, scope string, in *protocol.ImportUser, ids map[uuid.UUID]bool) (uuid.UUID, error) {
+func (s *Server) importUser(ctx context.Context, c *conn, scope string, in *protocol.ImportUser, ids map[uuid.UUID]bool) (uuid.UUID, error) {
 	if err := in.Err(); err != nil {
 		return uuid.Nil, err
 	}
 	nu := store.NewUser{
 		ID: in.UserID, Scope: scope, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra,
 		Active: in.Active == nil || *in.Active, CreatedAt: in.CreatedAt.Time,
+		Via: c.via(protocol.MethodAdmin),
 	}
 	if in.UserID != uuid.Nil {
 		if ids[in.UserID] {

@@ -50,6 +50,7 @@ func (s *Server) adminScopesCreate(ctx context.Context, c *conn, in *protocol.Sc
 	if err != nil {
 		return protocol.Scope{}, err
 	}
+	note(ctx, func(n *auditNote) { n.scope, n.target = in.Name, in.Name })
 	s.scopes.put(scope)
 	s.warnOfProviders(scope)
 	return scopeObject(scope), nil
@@ -60,6 +61,7 @@ func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.Sc
 	if err != nil {
 		return protocol.Scope{}, err
 	}
+	note(ctx, func(n *auditNote) { n.target = in.Name })
 	up := store.ScopeUpdate{
 		ClearKey: in.Key.IsClear(), Permissions: in.Permissions, Providers: in.Providers,
 		Sessions: in.Sessions, Options: in.Options,
@@ -80,6 +82,7 @@ func (s *Server) adminScopesDelete(ctx context.Context, c *conn, in *protocol.Sc
 	if err != nil {
 		return false, err
 	}
+	note(ctx, func(n *auditNote) { n.scope, n.target = protocol.AllScopes, in.Name })
 	err = s.scopes.remove(entry, func() error { return s.store.DeleteScope(ctx, in.Name) })
 	return err == nil, err
 }

@@ -29,6 +29,7 @@ func (s *Server) scopeForAdmin(ctx context.Context, c *conn, name string) (*scop
 	if !c.admin.covers(name) {
 		return nil, store.ErrScopeNotFound
 	}
+	note(ctx, func(n *auditNote) { n.scope = name })
 	return s.scopes.get(ctx, name)
 }
 
@@ -41,6 +42,7 @@ func (s *Server) userForAdmin(ctx context.Context, c *conn, id uuid.UUID) (store
 	if !c.admin.covers(u.Scope) {
 		return store.User{}, store.ErrUserNotFound
 	}
+	note(ctx, func(n *auditNote) { n.scope, n.user, n.target = u.Scope, u.ID, u.Username })
 	return u, nil
 }
 
@@ -62,7 +64,7 @@ func (s *Server) adminUsersList(ctx context.Context, c *conn, in *protocol.ListU
 		}
 		fit := fitting(users)
 		if fit == len(users) {
-			return s.userList(in, users, cursor), nil
+			return userList(users, cursor), nil
 		}
 		// Too much for a frame: the same page again, shorter, for its cursor.
 		query.Limit = max(1, fit)
@@ -86,44 +88,32 @@ func fitting(users []store.User) int {
 	return len(users)
 }
 
-func (s *Server) userList(in *protocol.ListUsersParams, users []store.User, cursor string) protocol.UserList {
+func userList(users []store.User, cursor string) protocol.UserList {
 	list := protocol.UserList{Users: make([]protocol.User, 0, len(users)), Cursor: cursor}
 	for _, u := range users {
-		object := s.userObject(u)
-		if in.Filter.Online != nil && *in.Filter.Online != object.Online {
-			continue
-		}
-		if in.Filter.Banned != nil && *in.Filter.Banned { // nobody can be banned yet
-			continue
-		}
-		list.Users = append(list.Users, object)
+		list.Users = append(list.Users, userObject(u))
 	}
 	return list
 }
 
 func (s *Server) adminUsersGet(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.UserDetail, error) {
-	u, err := s.userForAdmin(ctx, c, in.UserID)
+	return s.userDetail(ctx, c, in.UserID)
+}
+
+func (s *Server) userDetail(ctx context.Context, c *conn, id uuid.UUID) (protocol.UserDetail, error) {
+	u, err := s.userForAdmin(ctx, c, id)
 	if err != nil {
 		return protocol.UserDetail{}, err
 	}
-	sessions, err := s.store.Sessions(ctx, in.UserID)
-	if err != nil {
+	detail := protocol.UserDetail{User: userObject(u), ProviderObjects: []protocol.ProviderObject{}}
+	if detail.Sessions, err = s.sessionObjects(ctx, u); err != nil {
 		return protocol.UserDetail{}, err
 	}
-	detail := protocol.UserDetail{
-		User:            s.userObject(u),
-		Sessions:        make([]protocol.SessionObject, 0, len(sessions)),
-		ProviderObjects: []protocol.ProviderObject{},
-		Events:          []protocol.Push{},
+	if detail.Events, err = s.eventsOf(ctx, u); err != nil {
+		return protocol.UserDetail{}, err
 	}
 	for _, p := range u.ProviderRecords {
 		detail.ProviderObjects = append(detail.ProviderObjects, s.providerObject(u.ID, p, false))
-	}
-	for _, session := range sessions {
-		detail.Sessions = append(detail.Sessions, protocol.SessionObject{
-			SessionID: session.ID, UserID: u.ID, Node: session.At.Node,
-			CreatedAt: wireTime(session.CreatedAt), ExpiresAt: wireTime(session.ExpiresAt),
-		})
 	}
 	return detail, nil
 }
@@ -134,6 +124,7 @@ func (s *Server) adminUsersCreate(ctx context.Context, c *conn, in *protocol.Adm
 	}
 	nu := store.NewUser{
 		Scope: in.Scope, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra, Active: true,
+		Via: c.via(protocol.MethodAdmin),
 	}
 	if nu.Username == "" {
 		nu.Username = "user-" + randomName()
@@ -151,6 +142,7 @@ func (s *Server) adminUsersCreate(ctx context.Context, c *conn, in *protocol.Adm
 	if err != nil {
 		return protocol.CreateResult{}, err
 	}
+	note(ctx, func(n *auditNote) { n.user, n.target = u.ID, u.Username })
 	return protocol.CreateResult{UserID: u.ID}, nil
 }
 

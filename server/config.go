@@ -82,6 +82,9 @@ type Config struct {
 	// AdminSessionTTL is how long an admin token is good for. Default 12 h.
 	AdminSessionTTL time.Duration
 
+	// OfflineGrace is how long a user whose last connection broke counts as
+	// online, so that a reconnect does not flap. Default 5 s.
+	OfflineGrace time.Duration
 	// LimitLoopback holds peers of this machine to the limits by address too: the
 	// lockout after wrong passwords. Otherwise they are exempt.
 	LimitLoopback bool
@@ -139,6 +142,7 @@ func (c Config) withDefaults() Config {
 	def(&c.WriteTimeout, 10*time.Second)
 	def(&c.DrainTimeout, 15*time.Second)
 	def(&c.AdminSessionTTL, 12*time.Hour)
+	def(&c.OfflineGrace, 5*time.Second)
 	num(&c.MaxInFlight, 64)
 	num(&c.MaxOutbound, 1<<20)
 	num(&c.HashQueue, 256)

@@ -52,7 +52,9 @@ type conn struct {
 	out      outbound
 
 	failures  atomic.Int32  // of the first message: wrong keys and passwords
+	feeds     subscriptions // of an admin
 	closeOnce sync.Once     // of the socket
+	offline   string        // why the user goes offline by it; set by closeOnce
 	closed    chan struct{} // made by closeOnce; closed when the socket is
 }
 
@@ -198,6 +200,7 @@ func (c *conn) closeSocket(cl *closing) {
 	}
 	c.closeOnce.Do(func() {
 		c.srv.metrics.closed(int(cl.code))
+		c.offline = sessions.OfflineReason(cl.code)
 		reason := cl.reason
 		if reason == "" {
 			reason = cl.code.Reason()
@@ -215,6 +218,7 @@ func (c *conn) closeNow(code websocket.StatusCode, reason string) {
 	c.stopQueue()
 	c.closeOnce.Do(func() {
 		c.srv.metrics.closed(int(code))
+		c.offline = protocol.OfflineLost
 		c.handshake(code, reason)
 	})
 }
@@ -236,6 +240,7 @@ func (c *conn) abandon(code protocol.CloseCode) {
 	c.stopQueue()
 	c.closeOnce.Do(func() {
 		c.srv.metrics.closed(int(code))
+		c.offline = sessions.OfflineReason(code)
 		_ = c.peer.SetWriteDeadline(time.Now().Add(time.Second))
 		c.handshake(websocket.StatusCode(code), code.Reason())
 	})
@@ -246,6 +251,10 @@ func (c *conn) fail(err error) {
 	c.stopQueue()
 	c.closeOnce.Do(func() {
 		c.srv.metrics.ended(err)
+		c.offline = protocol.OfflineLost
+		if websocket.CloseStatus(err) != -1 {
+			c.offline = protocol.OfflineClosed
+		}
 		c.closed = make(chan struct{})
 		go func() {
 			defer close(c.closed)
@@ -285,9 +294,10 @@ func (c *conn) stopQueue() {
 func (c *conn) leave() {
 	c.stopInitTimer()
 	c.hashing.end()
-	c.client.Disconnect()
+	c.feeds.end()
+	c.client.Disconnect(c.offline) // set: a reader ends only after closeOnce has begun to close
 	c.leaveAdmin()
-	<-c.closed // set: a reader ends only after closeOnce has begun to close
+	<-c.closed // likewise
 	c.srv.conns.remove(c)
 }
 

@@ -221,7 +221,7 @@ func pages(t *testing.T, a *wiretest.Client, params obj, limit int) (names, crea
 			t.Errorf("a page of %d users is over the limit of %d", len(users), limit)
 		}
 		for _, u := range users {
-			wantMembers(t, u, userMembers, "email", "group", "extra", "last_login_at", "confirmation")
+			wantMembers(t, u, userMembers, "email", "group", "extra", "last_login_at", "confirmation", "ban")
 			names, created = append(names, u.Text("username")), append(created, u.Text("created_at"))
 		}
 		if o.Raw("cursor") == "" {

@@ -28,8 +28,9 @@ func (s *Server) coreInit(ctx context.Context, c *conn, in *protocol.CoreInitPar
 		Scope:          in.Scope,
 		PingIntervalMS: s.cfg.PingInterval.Milliseconds(),
 	}
+	info := internClientInfo(in.Client)
 	if in.Session != "" {
-		login, err := s.resume(ctx, c, in.Scope, in.Session)
+		login, err := s.resume(ctx, c, c.whereIn(scope, info, ""), in.Session)
 		switch {
 		case err == nil:
 			result.User = &login
@@ -37,7 +38,7 @@ func (s *Server) coreInit(ctx context.Context, c *conn, in *protocol.CoreInitPar
 			return protocol.CoreInitResult{}, err
 		}
 	}
-	c.phase, c.scope, c.info = phaseClient, scope, internClientInfo(in.Client)
+	c.phase, c.scope, c.info = phaseClient, scope, info
 	c.stopInitTimer()
 	result.ServerTime = wireTime(time.Now())
 	return result, nil

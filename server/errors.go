@@ -52,7 +52,10 @@ func asError(err error) *protocol.Error {
 			return &protocol.Error{Status: m.status, Message: m.message}
 		}
 	}
+	var banned *store.BannedError
 	switch {
+	case errors.As(err, &banned):
+		return bannedError(banned.Ban)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &protocol.Error{Status: protocol.StatusUnavailable, Temporary: true, RetryAfter: time.Second}
 	case errors.Is(err, mail.ErrQueueFull):
@@ -61,6 +64,20 @@ func asError(err error) *protocol.Error {
 		return &protocol.Error{Status: protocol.StatusBusy, Temporary: true, RetryAfter: 200 * time.Millisecond}
 	}
 	return nil
+}
+
+func isNotFound(err error) bool { return errors.Is(err, store.ErrUserNotFound) }
+
+// bannedError tells a user why he can't log in, and until when.
+func bannedError(b store.Ban) *protocol.Error {
+	text := protocol.StatusUserBanned.Text()
+	if !b.Until.IsZero() {
+		text += " until " + b.Until.UTC().Format(time.RFC3339)
+	}
+	if b.Reason != "" {
+		text += ": " + b.Reason
+	}
+	return &protocol.Error{Status: protocol.StatusUserBanned, Message: text}
 }
 
 // wireError is the one place where errors become replies. What has no status is

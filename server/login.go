@@ -9,6 +9,7 @@ import (
 	"rollcall/protocol"
 	"rollcall/server/oauth"
 	"rollcall/server/passwords"
+	"rollcall/sessions"
 	"rollcall/store"
 )
 
@@ -23,8 +24,64 @@ func (s *Server) sessionRoutes() {
 const loginTries = 3
 
 func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginParams) (protocol.Login, error) {
+	var user store.User // as far as it is known
+	login, err := s.login(ctx, c, in, &user)
+	if err != nil {
+		s.tellFailure(ctx, c, in, user, err)
+	}
+	return login, err
+}
+
+// tellFailure tells of a login that was refused for what the client showed. It
+// names the user if there is one, and never what was typed.
+func (s *Server) tellFailure(ctx context.Context, c *conn, in *protocol.LoginParams, user store.User, err error) {
+	reason := failureReason(err)
+	if reason == "" {
+		return
+	}
+	method, account := protocol.MethodPassword, protocol.UsernameKey(in.Username)
+	switch {
+	case in.Provider != "":
+		method, account = in.Provider, in.Provider+":"+in.ClientID
+	case in.Email != "":
+		account = protocol.EmailKey(in.Email)
+	}
+	if user.ID != uuid.Nil {
+		account = user.ID.String() // whichever name was used
+	}
+	if e := s.store.TellFailedLogin(ctx, store.FailedLogin{
+		Scope: c.scope.name, User: user.ID, Username: user.Username, Account: account, Reason: reason, Via: c.via(method),
+	}); e != nil {
+		s.log.Warn("a failed login could not be told", "error", e)
+	}
+}
+
+// failureReason is why a login was refused, "" where that says nothing of the
+// one who tried.
+func failureReason(err error) string {
+	var e *protocol.Error
+	switch {
+	case errors.Is(err, store.ErrUserNotFound):
+		return protocol.FailedUnknown
+	case errors.Is(err, store.ErrUserBanned):
+		return protocol.FailedBanned
+	case !errors.As(err, &e):
+		return ""
+	}
+	switch e.Status {
+	case protocol.StatusPasswordInvalid:
+		return protocol.FailedPassword
+	case protocol.StatusProofRejected:
+		return protocol.FailedProof
+	case protocol.StatusServerLoginRequired:
+		return protocol.FailedNoLogin
+	}
+	return ""
+}
+
+func (s *Server) login(ctx context.Context, c *conn, in *protocol.LoginParams, found *store.User) (protocol.Login, error) {
 	if in.Provider != "" {
-		return s.loginByProvider(ctx, c, in)
+		return s.loginByProvider(ctx, c, in, found)
 	}
 	secret, err := s.secret(c.scope.name, in.Credentials)
 	if err != nil {
@@ -32,6 +89,7 @@ func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginPara
 	}
 	for try := 1; ; try++ {
 		user, err := s.authenticate(ctx, c, in, secret)
+		*found = user
 		if err == nil && passwords.IsForeign(user.Password) {
 			user.Password, err = s.adoptPassword(ctx, c, user, in.Password, secret)
 		}
@@ -42,7 +100,7 @@ func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginPara
 			return protocol.Login{}, err
 		}
 		record := user.Password
-		user, session, err := c.client.Login(ctx, user.ID, record)
+		user, session, err := c.client.Login(ctx, user.ID, c.where(protocol.MethodPassword), record)
 		if errors.Is(err, store.ErrConflict) && try < loginTries {
 			continue
 		}
@@ -55,7 +113,7 @@ func (s *Server) usersLogin(ctx context.Context, c *conn, in *protocol.LoginPara
 
 // loginByProvider logs in whoever has the proved identity in this scope. An
 // access token that comes with it is kept, in place of an older one.
-func (s *Server) loginByProvider(ctx context.Context, c *conn, in *protocol.LoginParams) (protocol.Login, error) {
+func (s *Server) loginByProvider(ctx context.Context, c *conn, in *protocol.LoginParams, found *store.User) (protocol.Login, error) {
 	proof := oauth.Proof{ClientID: in.ClientID, IDToken: in.IDToken, AccessToken: in.AccessToken}
 	if err := s.prove(ctx, c, in.Provider, proof); err != nil {
 		return protocol.Login{}, err
@@ -65,7 +123,8 @@ func (s *Server) loginByProvider(ctx context.Context, c *conn, in *protocol.Logi
 	if err != nil {
 		return protocol.Login{}, err
 	}
-	user, session, err := c.client.LoginByProvider(ctx, user.ID, in.Provider, identity)
+	*found = user
+	user, session, err := c.client.LoginByProvider(ctx, user.ID, c.where(in.Provider), in.Provider, identity)
 	if errors.Is(err, store.ErrConflict) { // the identity was taken from the user meanwhile
 		return protocol.Login{}, store.ErrUserNotFound
 	}
@@ -192,11 +251,11 @@ func (s *Server) secretOf(scope, password, hash, field string) (string, error) {
 }
 
 func (s *Server) usersResume(ctx context.Context, c *conn, in *protocol.ResumeParams) (protocol.Login, error) {
-	return s.resume(ctx, c, c.scope.name, in.Session)
+	return s.resume(ctx, c, c.where(""), in.Session)
 }
 
-func (s *Server) resume(ctx context.Context, c *conn, scope, token string) (protocol.Login, error) {
-	user, session, err := c.client.Resume(ctx, scope, token)
+func (s *Server) resume(ctx context.Context, c *conn, w sessions.Where, token string) (protocol.Login, error) {
+	user, session, err := c.client.Resume(ctx, w, token)
 	if err != nil {
 		return protocol.Login{}, err
 	}

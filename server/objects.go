@@ -21,18 +21,25 @@ func loginObject(u store.User, session store.Session) protocol.Login {
 func validated(u store.User) bool { return u.Active && u.Confirmation == "" }
 
 // userObject is a user as admins and the user himself see it.
-func (s *Server) userObject(u store.User) protocol.User {
+func userObject(u store.User) protocol.User {
 	providers := u.Providers
 	if providers == nil {
 		providers = []string{} // an empty list on the wire, not null
 	}
-	return protocol.User{
+	object := protocol.User{
 		Active: u.Active, Confirmation: u.Confirmation, Email: u.Email, Group: u.Group, Extra: u.Extra,
 		Scope: u.Scope, UserID: u.ID, Username: u.Username, Validated: validated(u),
 		CreatedAt: wireTime(u.CreatedAt), UpdatedAt: wireTime(u.UpdatedAt),
 		LastLoginAt: wireTime(u.LastLoginAt), Logins: u.Logins,
-		Providers: providers, Online: s.node.Online(u.ID),
+		Providers: providers, Online: u.Online(),
 	}
+	if u.Ban != nil {
+		object.Ban = &protocol.Ban{Reason: u.Ban.Reason, Until: wireTime(u.Ban.Until)}
+	}
+	return object
 }
 
 func wireTime(t time.Time) protocol.Time { return protocol.Time{Time: t} }
+
+// timeOf is a stored time, in UNIX milliseconds.
+func timeOf(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

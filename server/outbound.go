@@ -15,6 +15,7 @@ type frame struct {
 	b        []byte
 	buffer   *[]byte // where b is to go back to; nil for what is shared
 	answered *conn   // whose request in flight ends with this frame; may be nil
+	batch    bool    // a push that may share a frame with others
 }
 
 // Replies are built in pooled buffers; larger ones are left to the collector.
@@ -59,6 +60,15 @@ type closing struct {
 // reports whether the frame was queued: not after the connection began to close,
 // and not when it would exceed the bound, which closes the connection.
 func (c *conn) send(f frame) bool {
+	if !c.queue(f) {
+		return false
+	}
+	c.writeUnlessWriting()
+	return true
+}
+
+// queue queues a frame. If it reports true, out.mu is held.
+func (c *conn) queue(f frame) bool {
 	o := &c.out
 	o.mu.Lock()
 	if o.closing != nil {
@@ -74,8 +84,40 @@ func (c *conn) send(f frame) bool {
 	}
 	o.frames = append(o.frames, f)
 	o.bytes += len(f.b)
-	c.writeUnlessWriting()
 	return true
+}
+
+// Push implements sessions.Sink: it queues a push, whose bytes are shared with
+// others, and never writes itself.
+func (c *conn) Push(push []byte, batch bool) bool {
+	if !c.queue(frame{b: push, batch: batch}) {
+		return false
+	}
+	o := &c.out
+	if o.writing {
+		o.mu.Unlock()
+		return true
+	}
+	o.writing = true
+	o.mu.Unlock()
+	go c.write()
+	return true
+}
+
+// Room implements sessions.Sink: it waits until at most half of the queue's bound
+// waits to be written, and reports false when the connection is closing.
+func (c *conn) Room(ctx context.Context) bool {
+	for {
+		room := c.roomAwaited()
+		if room == nil {
+			return !c.isClosing()
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // writeUnlessWriting needs out.mu, and releases it.
@@ -153,10 +195,14 @@ func (c *conn) writeBatch(batch []frame, ping bool) error {
 		c.peer.cork(*buffer)
 	}
 	var err error
-	for i := range batch {
-		if err == nil {
-			err = c.ws.Write(context.Background(), websocket.MessageText, batch[i].b)
+	for len(batch) > 0 && err == nil {
+		n := together(batch)
+		if n > 1 {
+			err = c.writeTogether(batch[:n])
+		} else {
+			err = c.ws.Write(context.Background(), websocket.MessageText, batch[0].b)
 		}
+		batch = batch[n:]
 	}
 	if ping && err == nil {
 		err = c.peer.ping()
@@ -171,21 +217,57 @@ func (c *conn) writeBatch(batch []frame, ping bool) error {
 	return err
 }
 
+// maxTogether bounds a frame of several pushes.
+const maxTogether = 64 << 10
+
+// together returns how many of the first frames make one: pushes whose
+// subscriber asked for it.
+func together(batch []frame) int {
+	n, size := 0, 0
+	for n < len(batch) && batch[n].batch && size+len(batch[n].b) <= maxTogether {
+		size += len(batch[n].b) + 1
+		n++
+	}
+	return max(1, n)
+}
+
+// writeTogether writes several pushes as one frame, an array.
+func (c *conn) writeTogether(batch []frame) error {
+	buffer := getBuffer()
+	b := append(*buffer, '[')
+	for i := range batch {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, batch[i].b...)
+	}
+	b = append(b, ']')
+	err := c.ws.Write(context.Background(), websocket.MessageText, b)
+	putBuffer(buffer, b)
+	return err
+}
+
 // awaitRoom blocks the reader while more than half of the queue's bound waits to
 // be written, so that a client that does not read its replies is not read either.
 func (c *conn) awaitRoom() {
+	if room := c.roomAwaited(); room != nil {
+		<-room
+	}
+}
+
+// roomAwaited returns what is closed when there is room again; nil if there is
+// now, or the connection is closing.
+func (c *conn) roomAwaited() <-chan struct{} {
 	o := &c.out
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.bytes <= c.srv.cfg.MaxOutbound/2 || o.closing != nil {
-		o.mu.Unlock()
-		return
+		return nil
 	}
 	if o.room == nil {
 		o.room = make(chan struct{})
 	}
-	room := o.room
-	o.mu.Unlock()
-	<-room
+	return o.room
 }
 
 // sendPing queues a ping.

@@ -16,10 +16,10 @@ func TestAPanicInAHandlerCostsItsRequestAlone(t *testing.T) {
 		conn: &conn{srv: s, phase: phaseAdmin},
 		route: &route{
 			message: protocol.CorePing.Message,
-			handle:  func(context.Context, *conn, any) (any, error) { panic("oh") },
+			handle:  func(context.Context, *conn, any) (any, func(), error) { panic("oh") },
 		},
 	}
-	if _, err := s.call(w); !errors.Is(err, &protocol.Error{Status: protocol.StatusGeneral}) {
+	if _, _, err := s.call(w); !errors.Is(err, &protocol.Error{Status: protocol.StatusGeneral}) {
 		t.Errorf("got %v, want 810", err)
 	}
 }

@@ -17,11 +17,20 @@ type route struct {
 	message *protocol.Message
 	stats   *routeStats
 	decode  func(data []byte) (in any, subject uuid.UUID, err error)
-	handle  func(ctx context.Context, c *conn, in any) (any, error)
+	handle  func(ctx context.Context, c *conn, in any) (result any, then func(), err error)
 }
 
 // handle enters a typed handler for a message of the protocol's tables.
 func handle[In, Out any](s *Server, m protocol.Method[In, Out], h func(ctx context.Context, c *conn, in *In) (Out, error)) {
+	handleThen(s, m, func(ctx context.Context, c *conn, in *In) (Out, func(), error) {
+		out, err := h(ctx, c, in)
+		return out, nil, err
+	})
+}
+
+// handleThen is handle for a handler that has something to do, or nil, once its
+// reply is queued.
+func handleThen[In, Out any](s *Server, m protocol.Method[In, Out], h func(ctx context.Context, c *conn, in *In) (Out, func(), error)) {
 	s.routes[m.Type] = &route{
 		message: m.Message,
 		stats:   s.metrics.route(m.Type),
@@ -35,7 +44,7 @@ func handle[In, Out any](s *Server, m protocol.Method[In, Out], h func(ctx conte
 			}
 			return in, uuid.Nil, nil
 		},
-		handle: func(ctx context.Context, c *conn, in any) (any, error) { return h(ctx, c, in.(*In)) },
+		handle: func(ctx context.Context, c *conn, in any) (any, func(), error) { return h(ctx, c, in.(*In)) },
 	}
 }
 
@@ -87,7 +96,7 @@ func (s *Server) refuse(c *conn, r *route, req protocol.Request, e *protocol.Err
 func (w *request) run() {
 	c, s := w.conn, w.conn.srv
 	status := protocol.Status(0)
-	result, err := s.call(w)
+	result, then, err := s.call(w)
 	if err != nil {
 		e := s.wireError(w.reply.Type, err)
 		status = e.Status
@@ -95,6 +104,9 @@ func (w *request) run() {
 		c.countFailure(w.route.message, status)
 	} else {
 		c.reply(w.reply, result)
+		if then != nil {
+			then()
+		}
 	}
 	c.order.finish(&w.turn)
 	s.metrics.request(w.route, status, time.Since(w.started))
@@ -111,30 +123,34 @@ func (w *request) recovered(err *error) {
 
 // call holds a request against the connection's phase, its parameters' rules and
 // its permission, in that order, and runs its handler.
-func (s *Server) call(w *request) (result any, err error) {
+func (s *Server) call(w *request) (result any, then func(), err error) {
 	defer w.recovered(&err)
 	m := w.route.message
 	if first := m.Access == protocol.AccessFirst; first != (w.conn.phase == phaseNew) {
-		return nil, &protocol.Error{Status: protocol.StatusOutOfOrder}
+		return nil, nil, &protocol.Error{Status: protocol.StatusOutOfOrder}
 	}
 	if w.badParams != nil {
-		return nil, w.badParams
+		return nil, nil, w.badParams
 	}
 	if err := s.permit(w.conn, m, w.subject); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx := s.deadlines.context()
 	if w.conn.phase != phaseAdmin {
 		return w.route.handle(ctx, w.conn, w.in)
 	}
 	admin := w.conn.admin.session
-	ctx, done := admin.Context(ctx)
+	within, done := admin.Context(ctx)
 	defer done()
-	result, err = w.route.handle(ctx, w.conn, w.in)
+	if m.Changes {
+		result, then, err = s.audited(ctx, within, w)
+	} else {
+		result, then, err = w.route.handle(within, w.conn, w.in)
+	}
 	if err != nil && admin.Ended() { // whatever it looks like from below
 		err = sessions.ErrSessionInvalid
 	}
-	return result, err
+	return result, then, err
 }
 
 // permit is the one place where a request is allowed or not. Handlers add only

@@ -41,11 +41,13 @@ type Server struct {
 	oauth   *oauth.Verifier
 	sealer  *oauth.Sealer // nil: access tokens are not kept
 	node    *sessions.Node
+	feed    *sessions.Feed
 	scopes  *scopeCache
 	metrics *metrics
 	routes  map[string]*route
 
 	keyHash []byte // SHA-256 of the server key
+	started time.Time
 
 	ctx       context.Context // of the requests: ends when the server has drained
 	cancel    context.CancelFunc
@@ -54,6 +56,8 @@ type Server struct {
 	ready    atomic.Bool // accepting, and not draining
 	draining atomic.Bool
 	conns    connTable
+
+	newScopes chan string // names that may be new, for the feed
 
 	closed     sync.Once
 	resets     chan struct{} // a place for each password reset under way
@@ -76,8 +80,9 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, store: st,
-		routes: make(map[string]*route),
-		resets: make(chan struct{}, maxResets),
+		routes:    make(map[string]*route),
+		resets:    make(chan struct{}, maxResets),
+		newScopes: make(chan string, 64),
 	}
 	var err error
 	if len(cfg.TokenKeys) > 0 {
@@ -101,7 +106,11 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	s.listening.Add(1)
 	s.conns.init()
 	s.scopes = newScopeCache(st, s.log)
-	s.node = sessions.New(cfg.Node, st, s.log, s.scopes.changed)
+	s.node = sessions.New(cfg.Node, st, sessions.Options{
+		Grace: cfg.OfflineGrace, About: s.about, OnScope: s.scopeChanged, Logger: s.log,
+	})
+	s.feed = sessions.NewFeed(st, s.log)
+	s.started = time.Now()
 	s.metrics = newMetrics(s)
 	if cfg.Key != "" {
 		s.keyHash = hashKey(cfg.Key)
@@ -121,6 +130,9 @@ func (s *Server) enterRoutes() {
 	s.adminScopeRoutes()
 	s.adminAdminRoutes()
 	s.adminImportRoutes()
+	s.adminSessionRoutes()
+	s.adminStatRoutes()
+	s.feedRoutes()
 }
 
 // Addr returns the address of the main listener, and OpsAddr that of the
@@ -149,7 +161,12 @@ func (s *Server) Serve(ctx context.Context) error {
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
+	if err := s.node.KeepLease(ctx); err != nil { // it is tried again, and connections are noted then
+		s.log.Warn("this node is not known to the others yet", "error", err)
+	}
 	running.Go(func() { s.node.Run(background) })
+	running.Go(func() { s.feed.Run(background) })
+	running.Go(func() { s.appeared(background) })
 	running.Go(func() { s.scopes.run(background) })
 	running.Go(func() { s.conns.watch(background, s) })
 	defer running.Wait()
@@ -189,6 +206,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) Close() {
 	s.closed.Do(func() {
 		s.cancel()
+		s.feed.Close()
 		s.background.close()
 		s.hashes.Close()
 		s.oauth.Close()

@@ -31,6 +31,10 @@ func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreatePa
 	}
 	nu := store.NewUser{
 		ID: uuid.New(), Scope: c.scope.name, Username: in.Username, Email: in.Email, Group: in.Group, Extra: in.Extra, Active: true,
+		Via: c.via(protocol.MethodPassword),
+	}
+	if in.Provider != "" {
+		nu.Via.Method = in.Provider
 	}
 	if in.Confirmation != nil { // failed until a mail is under way
 		nu.Active, nu.Confirmation = false, store.ConfirmationFailed
@@ -199,7 +203,7 @@ func (s *Server) usersGet(ctx context.Context, c *conn, in *protocol.UserRef) (p
 	if err != nil {
 		return protocol.User{}, err
 	}
-	return s.userObject(u), nil
+	return userObject(u), nil
 }
 
 func (s *Server) usersUpdate(ctx context.Context, c *conn, in *protocol.UpdateParams) (protocol.User, error) {
@@ -290,7 +294,7 @@ func (s *Server) updateUser(ctx context.Context, c *conn, u store.User, in *prot
 			s.log.Info("confirmation mail was not sent", "user", u.ID, "error", err)
 		}
 	}
-	return s.userObject(updated), nil
+	return userObject(updated), nil
 }
 
 // clearable turns the wire's three states into the store's: nil leaves alone, ""
@@ -324,17 +328,15 @@ func (s *Server) usersDelete(ctx context.Context, c *conn, in *protocol.UserRef)
 // usersPresence tells who of some users is online. Users of other scopes are as
 // unknown ones: offline.
 func (s *Server) usersPresence(ctx context.Context, c *conn, in *protocol.PresenceParams) (map[string]string, error) {
+	online, err := s.store.AreOnline(ctx, c.scope.name, in.UserIDs)
+	if err != nil {
+		return nil, err
+	}
 	presence := make(map[string]string, len(in.UserIDs))
-	for _, id := range in.UserIDs {
+	for i, id := range in.UserIDs {
 		presence[id.String()] = protocol.Offline
-		if !s.node.Online(id) {
-			continue
-		}
-		switch _, err := s.userOf(ctx, c, id); {
-		case err == nil:
+		if online[i] {
 			presence[id.String()] = protocol.Online
-		case !errors.Is(err, store.ErrUserNotFound):
-			return nil, err
 		}
 	}
 	return presence, nil

@@ -63,9 +63,10 @@ func (c *Client) Created(user uuid.UUID) {
 	c.created = append(c.created, user)
 }
 
-// Disconnect takes the connection out of the registry. Its session lives on.
-// Calling it again does nothing.
-func (c *Client) Disconnect() {
+// Disconnect takes the connection out of the registry. Its session lives on; the
+// user is offline, if this was the last connection, for that reason. Calling it
+// again does nothing.
+func (c *Client) Disconnect(reason string) {
 	c.mu.Lock()
 	b, again := c.current, c.gone
 	c.current, c.gone = nil, true
@@ -75,6 +76,7 @@ func (c *Client) Disconnect() {
 	}
 	if b != nil {
 		c.node.registry.drop(b)
+		c.node.depart(b, reason)
 	}
 	c.node.conns.Add(-1)
 }
@@ -86,6 +88,7 @@ func (c *Client) hold(b *binding, session string) bool {
 	if c.gone || !c.node.registry.hold(b, session) {
 		c.mu.Unlock()
 		c.node.registry.drop(b)
+		c.node.depart(b, protocol.OfflineEnded)
 		return false
 	}
 	former := c.current
@@ -93,15 +96,17 @@ func (c *Client) hold(b *binding, session string) bool {
 	c.mu.Unlock()
 	if former != nil {
 		c.node.registry.drop(former)
+		c.node.depart(former, protocol.OfflineLogout)
 	}
-	if c.node.registry.wasReplaced(b) && c.revoke(b) {
+	if c.node.registry.wasReplaced(b) && c.revoke(b, protocol.OfflineReplaced) {
 		c.peer.Close(protocol.CloseReplaced, "")
 	}
 	return true
 }
 
-// revoke makes the connection anonymous if it still is what b says.
-func (c *Client) revoke(b *binding) bool {
+// revoke makes the connection anonymous if it still is what b says; the user may
+// be offline by that, for the reason.
+func (c *Client) revoke(b *binding, reason string) bool {
 	c.mu.Lock()
 	held := c.current == b
 	if held {
@@ -109,10 +114,14 @@ func (c *Client) revoke(b *binding) bool {
 	}
 	c.mu.Unlock()
 	c.node.registry.drop(b)
+	if held {
+		c.node.depart(b, reason)
+	}
 	return held
 }
 
-// detach makes the connection anonymous and returns what it was.
+// detach makes the connection anonymous and returns what it was. The caller takes
+// its place away, or reattaches it.
 func (c *Client) detach() *binding {
 	c.mu.Lock()
 	b := c.current
@@ -124,8 +133,9 @@ func (c *Client) detach() *binding {
 	return b
 }
 
-// reattach undoes a detach.
+// reattach undoes a detach. The place is the same, and still noted.
 func (c *Client) reattach(b *binding) {
-	again := c.node.registry.begin(c, b.user)
+	again := &binding{client: c, user: b.user, where: b.where, place: b.place, lease: c.node.presence.current()}
+	c.node.registry.enter(again)
 	c.hold(again, b.session)
 }

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,11 +31,15 @@ type bindingShard struct {
 type binding struct {
 	client *Client
 	user   uuid.UUID
+	where  Where
+	place  string // under lease
 
 	// guarded by the shard's mu
+	lease    string
 	session  string   // "" while the store has not answered
 	endings  []ending // what was signalled meanwhile
 	replaced string   // the session in which another connection took this one's place meanwhile
+	outdone  bool     // another connection of the user came meanwhile, and there is to be one only
 	next     *binding
 	in       bool // entered
 	held     bool // counted as a session
@@ -61,14 +66,19 @@ func (r *registry) shard(user uuid.UUID) *bindingShard { return &r.bindings[user
 func (r *registry) countBindings() int { return int(r.nHeld.Load()) }
 
 // begin enters a binding whose session is not known yet.
-func (r *registry) begin(c *Client, user uuid.UUID) *binding {
-	b := &binding{client: c, user: user, in: true}
-	s := r.shard(user)
-	s.mu.Lock()
-	b.next = s.m[user]
-	s.m[user] = b
-	s.mu.Unlock()
+func (n *Node) begin(c *Client, user uuid.UUID, w Where) *binding {
+	b := &binding{client: c, user: user, where: w, place: n.newPlace(), lease: n.presence.current()}
+	n.registry.enter(b)
 	return b
+}
+
+func (r *registry) enter(b *binding) {
+	s := r.shard(b.user)
+	s.mu.Lock()
+	b.in = true
+	b.next = s.m[b.user]
+	s.m[b.user] = b
+	s.mu.Unlock()
 }
 
 // hold completes a binding. It reports false when the session was ended since begin.
@@ -116,17 +126,31 @@ func (r *registry) drop(b *binding) {
 	}
 }
 
-// bound reports whether a user is logged in here.
-func (r *registry) bound(user uuid.UUID) bool {
+// bound reports whether a user is logged in, or about to be, at a place.
+func (r *registry) bound(user uuid.UUID, place string) bool {
 	s := r.shard(user)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for b := s.m[user]; b != nil; b = b.next {
-		if b.held {
+		if b.place == place {
 			return true
 		}
 	}
 	return false
+}
+
+// each calls fn for every binding, with its shard locked.
+func (r *registry) each(fn func(*binding)) {
+	for i := range r.bindings {
+		s := &r.bindings[i]
+		s.mu.Lock()
+		for _, b := range s.m {
+			for ; b != nil; b = b.next {
+				fn(b)
+			}
+		}
+		s.mu.Unlock()
+	}
 }
 
 // end closes the connections of a user's sessions: of one, or of all but one.
@@ -161,13 +185,26 @@ func (r *registry) replace(user uuid.UUID, session, conn string) {
 	}, protocol.CloseReplaced, "")
 }
 
+// single closes a user's connections at some places, because there is to be one
+// only and another one came. One whose session is not known yet is closed when
+// it is.
+func (r *registry) single(user uuid.UUID, places []string) {
+	r.close(user, func(b *binding) bool {
+		if !slices.Contains(places, b.lease+"."+b.place) {
+			return false
+		}
+		b.outdone = true
+		return b.session != ""
+	}, protocol.CloseReplaced, "")
+}
+
 // wasReplaced reports whether another connection took this one's place before
 // its session was known.
 func (r *registry) wasReplaced(b *binding) bool {
 	s := r.shard(b.user)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return b.session != "" && b.session == b.replaced
+	return b.session != "" && (b.session == b.replaced || b.outdone)
 }
 
 // close makes the connections of those of a user's bindings that are chosen
@@ -184,7 +221,7 @@ func (r *registry) close(user uuid.UUID, chosen func(*binding) bool, code protoc
 	}
 	s.mu.Unlock()
 	for _, b := range ended {
-		if b.client.revoke(b) {
+		if b.client.revoke(b, OfflineReason(code)) {
 			b.client.peer.Close(code, reason)
 		}
 	}

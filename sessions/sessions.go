@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,15 +25,25 @@ import (
 
 // Store is what this package needs of the store.
 type Store interface {
-	Login(ctx context.Context, id uuid.UUID, at store.ConnRef, ifPassword []byte) (store.User, store.Session, error)
-	LoginByProvider(ctx context.Context, id uuid.UUID, at store.ConnRef, provider, identity string) (store.User, store.Session, error)
-	Resume(ctx context.Context, scope, token string, at store.ConnRef) (store.User, store.Session, store.ConnRef, error)
-	EndSession(ctx context.Context, user uuid.UUID, sessionID string) (bool, error)
+	Login(ctx context.Context, id uuid.UUID, a store.Arrival, ifPassword []byte) (store.User, store.Session, error)
+	LoginByProvider(ctx context.Context, id uuid.UUID, a store.Arrival, provider, identity string) (store.User, store.Session, error)
+	Resume(ctx context.Context, scope, token string, a store.Arrival) (store.User, store.Session, store.ConnRef, error)
+	EndSession(ctx context.Context, user uuid.UUID, sessionID string, code protocol.CloseCode, reason string) (bool, error)
 	EndSessions(ctx context.Context, user uuid.UUID, keep string, code protocol.CloseCode, reason string) (int, error)
 	Sessions(ctx context.Context, user uuid.UUID) ([]store.Session, error)
 	Admin(ctx context.Context, name string) (store.Admin, error)
 	Signal(ctx context.Context, sig store.Signal) error
 	Signals(ctx context.Context, fn func(store.Signal)) error
+
+	Enter(ctx context.Context, pr store.Presence) error
+	Depart(ctx context.Context, pr store.Presence, reason string) error
+	Present(ctx context.Context, lease string, part int) ([]store.Presence, error)
+	RenewLease(ctx context.Context, lease string, isNew bool, about protocol.NodeObject) (ended []string, err error)
+	EndLease(ctx context.Context, lease string, after time.Duration) error
+	Reap(ctx context.Context, lease string) (places int, err error)
+	TakeCensus(ctx context.Context) (bool, error)
+	MarkActive(ctx context.Context, scope string, users []uuid.UUID) error
+	Now() time.Time
 }
 
 // A Peer is a connection as this package sees it.
@@ -53,15 +64,35 @@ type Node struct {
 	lastConn atomic.Uint64
 	conns    atomic.Int64 // connected, and not yet disconnected
 
-	// onScope is called when the definition of a scope has changed somewhere.
+	presence  presence
+	lastPlace atomic.Uint64
+	auditDue  atomic.Bool
+
+	about   func() protocol.NodeObject
 	onScope func(name string)
+
+	// owned by whoever calls KeepLease
+	nextAudit           int
+	lastMinute, lastDay int64
 }
 
-// New returns a node. onScope is called, from [Node.Run], with the name of each
-// scope whose definition changed on any node, and with "" when any may have.
-func New(name string, st Store, log *slog.Logger, onScope func(name string)) *Node {
-	n := &Node{name: name, store: st, log: log, onScope: onScope}
+// Options are what a node is made of besides its store.
+type Options struct {
+	// Grace is how long a user whose last connection broke counts as online.
+	Grace time.Duration
+	// About is what the node says of itself to the others.
+	About func() protocol.NodeObject
+	// OnScope is called, from [Node.Run], with the name of each scope whose
+	// definition changed on any node, and with "" when any may have.
+	OnScope func(name string)
+	Logger  *slog.Logger
+}
+
+// New returns a node.
+func New(name string, st Store, opt Options) *Node {
+	n := &Node{name: name, store: st, log: opt.Logger, onScope: opt.OnScope, about: opt.About}
 	n.registry.init()
+	n.presence.init(opt.Grace)
 	return n
 }
 
@@ -76,12 +107,33 @@ func (n *Node) Connect(p Peer) *Client {
 	return &Client{node: n, peer: p, number: n.lastConn.Add(1)}
 }
 
-// Online reports whether a user is logged in on this node.
-func (n *Node) Online(user uuid.UUID) bool { return n.registry.bound(user) }
-
-// Run carries out what other nodes, and this one, signal. It returns when ctx
-// ends; a store that is away is waited for.
+// Run carries out what other nodes, and this one, signal, and keeps the node's
+// lease. It returns when ctx ends; a store that is away is waited for.
 func (n *Node) Run(ctx context.Context) {
+	var keeping sync.WaitGroup
+	keeping.Go(func() { n.keepLease(ctx) })
+	defer keeping.Wait()
+	n.followSignals(ctx)
+}
+
+// keepLease renews the lease until ctx ends, and lets it end then.
+func (n *Node) keepLease(ctx context.Context) {
+	tick := time.NewTicker(store.LeaseRenewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			n.endLease()
+			return
+		case <-tick.C:
+		}
+		if err := n.KeepLease(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+			n.log.Warn("presence is not looked after", "error", err)
+		}
+	}
+}
+
+func (n *Node) followSignals(ctx context.Context) {
 	for {
 		err := n.store.Signals(ctx, func(sig store.Signal) { n.apply(ctx, sig) })
 		if ctx.Err() != nil {
@@ -108,12 +160,15 @@ func (n *Node) apply(ctx context.Context, sig store.Signal) {
 		if sig.Node == n.name { // connections of other nodes have the same numbers
 			n.registry.replace(sig.User, sig.Session, sig.Conn)
 		}
+	case store.SignalSingle:
+		n.registry.single(sig.User, sig.Places)
 	case store.SignalScope:
 		n.onScope(sig.Scope)
 	case store.SignalAdmin:
 		n.endAdmin(sig.Admin, sig.Generation)
 	case store.SignalResync:
 		n.onScope("")
+		n.auditDue.Store(true)
 		n.resync(ctx)
 		n.resyncAdmins(ctx)
 	}
@@ -143,25 +198,25 @@ var ErrSessionInvalid = store.ErrSessionInvalid
 // Login logs the connection in as a user whose password was held against
 // ifPassword. What the connection was logged in as before is replaced; that
 // session's token stays good.
-func (c *Client) Login(ctx context.Context, user uuid.UUID, ifPassword []byte) (store.User, store.Session, error) {
-	return c.login(user, func(at store.ConnRef) (store.User, store.Session, error) {
-		return c.node.store.Login(ctx, user, at, ifPassword)
+func (c *Client) Login(ctx context.Context, user uuid.UUID, w Where, ifPassword []byte) (store.User, store.Session, error) {
+	return c.login(user, w, func(a store.Arrival) (store.User, store.Session, error) {
+		return c.node.store.Login(ctx, user, a, ifPassword)
 	})
 }
 
 // LoginByProvider logs the connection in as a user who has that identity at the
 // provider, as Login does.
-func (c *Client) LoginByProvider(ctx context.Context, user uuid.UUID, provider, identity string) (store.User, store.Session, error) {
-	return c.login(user, func(at store.ConnRef) (store.User, store.Session, error) {
-		return c.node.store.LoginByProvider(ctx, user, at, provider, identity)
+func (c *Client) LoginByProvider(ctx context.Context, user uuid.UUID, w Where, provider, identity string) (store.User, store.Session, error) {
+	return c.login(user, w, func(a store.Arrival) (store.User, store.Session, error) {
+		return c.node.store.LoginByProvider(ctx, user, a, provider, identity)
 	})
 }
 
-func (c *Client) login(user uuid.UUID, start func(at store.ConnRef) (store.User, store.Session, error)) (store.User, store.Session, error) {
-	b := c.node.registry.begin(c, user)
-	u, s, err := start(c.ref())
+func (c *Client) login(user uuid.UUID, w Where, start func(store.Arrival) (store.User, store.Session, error)) (store.User, store.Session, error) {
+	b := c.node.begin(c, user, w)
+	u, s, err := start(c.arrival(b))
 	if err != nil {
-		c.node.registry.drop(b)
+		c.node.failed(b, err)
 		return u, s, err
 	}
 	if !c.hold(b, s.ID) {
@@ -170,18 +225,26 @@ func (c *Client) login(user uuid.UUID, start func(at store.ConnRef) (store.User,
 	return u, s, nil
 }
 
+// failed takes out a binding that the store did not accept, or perhaps did.
+func (n *Node) failed(b *binding, err error) {
+	n.registry.drop(b)
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		n.depart(b, protocol.OfflineEnded)
+	}
+}
+
 // Resume continues a session on this connection, for users of the scope only.
 // The connection that held the session before is closed with 4501, on whichever
 // node it is.
-func (c *Client) Resume(ctx context.Context, scope, token string) (store.User, store.Session, error) {
+func (c *Client) Resume(ctx context.Context, w Where, token string) (store.User, store.Session, error) {
 	user, id, ok := store.SessionID(token)
 	if !ok {
 		return store.User{}, store.Session{}, ErrSessionInvalid
 	}
-	b := c.node.registry.begin(c, user)
-	u, s, former, err := c.node.store.Resume(ctx, scope, token, c.ref())
+	b := c.node.begin(c, user, w)
+	u, s, former, err := c.node.store.Resume(ctx, w.Scope, token, c.arrival(b))
 	if err != nil {
-		c.node.registry.drop(b)
+		c.node.failed(b, err)
 		return u, s, err
 	}
 	// The store has written this connection in the former one's place, so that
@@ -221,12 +284,13 @@ func (c *Client) Logout(ctx context.Context, all bool) error {
 	if all {
 		_, err = c.node.store.EndSessions(ctx, b.user, "", protocol.CloseSessionEnded, "logged out")
 	} else {
-		_, err = c.node.store.EndSession(ctx, b.user, b.session)
+		_, err = c.node.store.EndSession(ctx, b.user, b.session, protocol.CloseSessionEnded, "")
 	}
 	if err != nil && !errors.Is(err, store.ErrUserNotFound) {
 		c.reattach(b)
 		return fmt.Errorf("end session: %w", err)
 	}
+	c.node.depart(b, protocol.OfflineLogout)
 	return nil
 }
 
@@ -238,8 +302,12 @@ func (c *Client) While(user uuid.UUID, do func() error) error {
 		b = c.detach()
 	}
 	err := do()
-	if err != nil && b != nil {
+	switch {
+	case b == nil:
+	case err != nil:
 		c.reattach(b)
+	default:
+		c.node.depart(b, protocol.OfflineEnded)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -30,16 +31,19 @@ type fakeStore struct {
 	alive   []store.Session
 	sent    []store.Signal
 	ended   []string
+
+	mu       sync.Mutex
+	departed []string // reasons
 }
 
-func (f *fakeStore) Login(context.Context, uuid.UUID, store.ConnRef, []byte) (store.User, store.Session, error) {
+func (f *fakeStore) Login(context.Context, uuid.UUID, store.Arrival, []byte) (store.User, store.Session, error) {
 	if f.during != nil {
 		f.during()
 	}
 	return f.user, f.session, f.err
 }
 
-func (f *fakeStore) Resume(_ context.Context, scope, _ string, _ store.ConnRef) (store.User, store.Session, store.ConnRef, error) {
+func (f *fakeStore) Resume(_ context.Context, scope, _ string, _ store.Arrival) (store.User, store.Session, store.ConnRef, error) {
 	if f.during != nil {
 		f.during()
 	}
@@ -49,13 +53,30 @@ func (f *fakeStore) Resume(_ context.Context, scope, _ string, _ store.ConnRef) 
 	return f.user, f.session, f.former, f.err
 }
 
-func (f *fakeStore) EndSession(_ context.Context, _ uuid.UUID, id string) (bool, error) {
+func (f *fakeStore) EndSession(_ context.Context, _ uuid.UUID, id string, _ protocol.CloseCode, _ string) (bool, error) {
 	f.ended = append(f.ended, id)
 	return true, f.err
 }
 
 func (f *fakeStore) Sessions(context.Context, uuid.UUID) ([]store.Session, error) {
 	return f.alive, f.err
+}
+
+func (f *fakeStore) RenewLease(context.Context, string, bool, protocol.NodeObject) ([]string, error) {
+	return nil, f.err
+}
+func (f *fakeStore) EndLease(context.Context, string, time.Duration) error { return nil }
+func (f *fakeStore) Present(context.Context, string, int) ([]store.Presence, error) {
+	return nil, nil
+}
+func (f *fakeStore) TakeCensus(context.Context) (bool, error) { return true, nil }
+func (f *fakeStore) Now() time.Time                           { return time.Now() }
+
+func (f *fakeStore) Depart(_ context.Context, pr store.Presence, reason string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.departed = append(f.departed, reason)
+	return nil
 }
 
 func (f *fakeStore) Signal(_ context.Context, sig store.Signal) error {
@@ -84,7 +105,14 @@ func (p *fakePeer) closed() protocol.CloseCode {
 	return p.codes[0]
 }
 
-func newNode(st Store) *Node { return New("n1", st, slog.New(slog.DiscardHandler), func(string) {}) }
+func newNode(st Store) *Node {
+	return New("n1", st, Options{
+		Logger: slog.New(slog.DiscardHandler), Grace: time.Millisecond,
+		OnScope: func(string) {}, About: func() (about protocol.NodeObject) { return },
+	})
+}
+
+var here = Where{Scope: "s"}
 
 func connect(n *Node) (*Client, *fakePeer) {
 	p := &fakePeer{}
@@ -95,7 +123,7 @@ func loggedIn(t *testing.T, n *Node, st *fakeStore, user uuid.UUID, session stri
 	t.Helper()
 	c, p := connect(n)
 	st.user, st.session = store.User{ID: user, Scope: "s"}, store.Session{ID: session}
-	if _, _, err := c.Login(context.Background(), user, nil); err != nil {
+	if _, _, err := c.Login(context.Background(), user, here, nil); err != nil {
 		t.Fatal(err)
 	}
 	return c, p
@@ -153,7 +181,7 @@ func TestASessionThatEndsWhileItIsEnteredDoesNotHold(t *testing.T) {
 			n := newNode(st)
 			c, p := connect(n)
 			st.during = func() { n.apply(context.Background(), tt.sig) }
-			if _, _, err := c.Login(context.Background(), user, nil); !errors.Is(err, tt.err) {
+			if _, _, err := c.Login(context.Background(), user, here, nil); !errors.Is(err, tt.err) {
 				t.Errorf("got %v, want %v", err, tt.err)
 			}
 			if held := c.Owns(user); held != (tt.err == nil) {
@@ -175,7 +203,7 @@ func TestAResumeReplacesTheOlderConnection(t *testing.T) {
 		older, p := loggedIn(t, n, st, user, id)
 		st.former = older.ref()
 		c, p2 := connect(n)
-		if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
+		if _, _, err := c.Resume(context.Background(), here, token); err != nil {
 			t.Fatal(err)
 		}
 		if p.closed() != protocol.CloseReplaced || p2.closed() != 0 || len(st.sent) != 0 {
@@ -185,11 +213,11 @@ func TestAResumeReplacesTheOlderConnection(t *testing.T) {
 	t.Run("on another node", func(t *testing.T) {
 		st := &fakeStore{user: store.User{ID: user, Scope: "s"}, former: store.ConnRef{Node: "n2", Conn: "7"}}
 		c, _ := connect(newNode(st))
-		if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
+		if _, _, err := c.Resume(context.Background(), here, token); err != nil {
 			t.Fatal(err)
 		}
 		want := store.Signal{Kind: store.SignalReplace, User: user, Session: id, Node: "n2", Conn: "7"}
-		if len(st.sent) != 1 || st.sent[0] != want {
+		if len(st.sent) != 1 || !reflect.DeepEqual(st.sent[0], want) {
 			t.Errorf("sent %v, want %v", st.sent, want)
 		}
 	})
@@ -198,7 +226,7 @@ func TestAResumeReplacesTheOlderConnection(t *testing.T) {
 		n := newNode(st)
 		c, p := connect(n)
 		for range 2 {
-			if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
+			if _, _, err := c.Resume(context.Background(), here, token); err != nil {
 				t.Fatal(err)
 			}
 			st.former = c.ref()
@@ -219,7 +247,7 @@ func TestAConnectionThatIsReplacedWhileItResumesIsClosed(t *testing.T) {
 	st.during = func() {
 		n.apply(context.Background(), store.Signal{Kind: store.SignalReplace, User: user, Session: id, Node: "n1", Conn: c.conn()})
 	}
-	if _, _, err := c.Resume(context.Background(), "s", token); err != nil {
+	if _, _, err := c.Resume(context.Background(), here, token); err != nil {
 		t.Fatal(err)
 	}
 	if p.closed() != protocol.CloseReplaced || c.Owns(user) {
@@ -233,7 +261,7 @@ func TestATokenOfAnotherScopeDoesNotHold(t *testing.T) {
 	st := &fakeStore{user: store.User{ID: user, Scope: "other"}}
 	n := newNode(st)
 	c, _ := connect(n)
-	if _, _, err := c.Resume(context.Background(), "s", token); !errors.Is(err, ErrSessionInvalid) {
+	if _, _, err := c.Resume(context.Background(), here, token); !errors.Is(err, ErrSessionInvalid) {
 		t.Errorf("got %v", err)
 	}
 	if c.Owns(user) || n.Sessions() != 0 {
@@ -247,7 +275,7 @@ func TestAFailedLoginLeavesTheConnectionAsItWas(t *testing.T) {
 	first := uuid.New()
 	c, _ := loggedIn(t, n, st, first, "s1")
 	st.err = store.ErrUnavailable
-	if _, _, err := c.Login(context.Background(), uuid.New(), nil); !errors.Is(err, store.ErrUnavailable) {
+	if _, _, err := c.Login(context.Background(), uuid.New(), here, nil); !errors.Is(err, store.ErrUnavailable) {
 		t.Fatal(err)
 	}
 	if err := c.Logout(context.Background(), false); err == nil {
@@ -296,11 +324,11 @@ func TestDisconnectLeavesNothingBehind(t *testing.T) {
 		clients = append(clients, c)
 	}
 	for _, i := range []int{2, 0, 4, 1, 3} {
-		clients[i].Disconnect()
-		clients[i].Disconnect()
+		clients[i].Disconnect(protocol.OfflineClosed)
+		clients[i].Disconnect(protocol.OfflineClosed)
 	}
-	if n.Connections() != 0 || n.Sessions() != 0 || n.Online(user) || len(n.registry.users()) != 0 {
-		t.Errorf("%d connections, %d sessions, online %v", n.Connections(), n.Sessions(), n.Online(user))
+	if n.Connections() != 0 || n.Sessions() != 0 || len(n.registry.users()) != 0 {
+		t.Errorf("%d connections, %d sessions", n.Connections(), n.Sessions())
 	}
 }
 
@@ -309,11 +337,11 @@ func TestALoginThatFinishesAfterTheDisconnectIsNotEntered(t *testing.T) {
 	st := &fakeStore{user: store.User{ID: user}, session: store.Session{ID: "s1"}}
 	n := newNode(st)
 	c, _ := connect(n)
-	st.during = c.Disconnect
-	if _, _, err := c.Login(context.Background(), user, nil); !errors.Is(err, ErrSessionInvalid) {
+	st.during = func() { c.Disconnect(protocol.OfflineClosed) }
+	if _, _, err := c.Login(context.Background(), user, here, nil); !errors.Is(err, ErrSessionInvalid) {
 		t.Errorf("got %v", err)
 	}
-	if n.Online(user) || len(n.registry.users()) != 0 {
+	if len(n.registry.users()) != 0 {
 		t.Error("a connection that is gone is online")
 	}
 }

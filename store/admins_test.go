@@ -113,7 +113,7 @@ func TestTheEndOfAnAdminsRightsIsToldAfterACrash(t *testing.T) {
 				}
 				eventually(t, "a sweep tells of it", func() bool {
 					return f.has(func(sig Signal) bool {
-						return sig == Signal{Kind: SignalAdmin, Admin: ops.Name, Generation: ops.Generation}
+						return sig.Kind == SignalAdmin && sig.Admin == ops.Name && sig.Generation == ops.Generation
 					})
 				})
 			})

@@ -123,7 +123,7 @@ func BenchmarkLogin(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(strconv.Itoa(callers), func(b *testing.B) {
 			concurrently(b, callers, func(i int) error {
-				_, _, err := s.Login(context.Background(), ids[i%len(ids)], ConnRef{"n1", strconv.Itoa(i)}, nil)
+				_, _, err := s.Login(context.Background(), ids[i%len(ids)], Arrival{At: ConnRef{"n1", strconv.Itoa(i)}}, nil)
 				return err
 			})
 		})
@@ -134,7 +134,7 @@ func BenchmarkResume(b *testing.B) {
 	s := benchStore(b)
 	tokens := make([]string, 0, 1000)
 	for _, id := range benchUsers(b, s, 1000) {
-		_, sess, err := s.Login(context.Background(), id, ConnRef{}, nil)
+		_, sess, err := s.Login(context.Background(), id, Arrival{}, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func BenchmarkResume(b *testing.B) {
 	for _, callers := range []int{1, 64, 1000} {
 		b.Run(strconv.Itoa(callers), func(b *testing.B) {
 			concurrently(b, callers, func(i int) error {
-				_, _, _, err := s.Resume(context.Background(), "", tokens[i%len(tokens)], ConnRef{"n1", strconv.Itoa(i)})
+				_, _, _, err := s.Resume(context.Background(), "", tokens[i%len(tokens)], Arrival{At: ConnRef{"n1", strconv.Itoa(i)}})
 				return err
 			})
 		})

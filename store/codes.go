@@ -55,7 +55,7 @@ const (
 var (
 	scriptNewCode         = newScript("code_new")
 	scriptCode            = newScript("code")
-	scriptUseCode         = newScript("code_use")
+	scriptUseCode         = newScript("code_use", "event")
 	scriptSetConfirmation = newScript("set_confirmation")
 )
 
@@ -215,8 +215,9 @@ func (s *Store) useCode(ctx context.Context, code string, kind CodeKind, record 
 	})
 
 	s.fault("before commit")
-	r, err := s.runReply(ctx, scriptUseCode, []string{p.user(id), p.codes(id), p.op(randomID()), p.sessions(id), p.outbox()},
-		parsed.id, parsed.rest, kind.stored(), opTTL.Milliseconds(), spentTTL.Milliseconds(), string(record), ended.id, ended.String())
+	r, err := s.runReply(ctx, scriptUseCode, []string{p.user(id), p.codes(id), p.op(randomID()), p.sessions(id), p.outbox(), p.pending()},
+		parsed.id, parsed.rest, kind.stored(), opTTL.Milliseconds(), spentTTL.Milliseconds(), string(record), ended.id, ended.String(),
+		id.String(), newEffectID())
 	if err != nil {
 		return User{}, fmt.Errorf("commit: %w", err)
 	}
@@ -228,6 +229,7 @@ func (s *Store) useCode(ctx context.Context, code string, kind CodeKind, record 
 	if kind == CodeReset {
 		s.finish(ctx, p.outbox(), ended)
 	}
+	s.tell(ctx, p.outbox(), r.texts(2))
 	return decodeUser(id, r.texts(1))
 }
 

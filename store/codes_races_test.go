@@ -150,7 +150,7 @@ func TestASweepTellsOfAResetWhoseWriterStopped(t *testing.T) {
 				continue
 			}
 			wantCode(t, s, step, code, ErrCodeSpent)
-			_, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{})
+			_, _, _, err := s.Resume(t.Context(), "", sess.Token, Arrival{})
 			wantErr(t, err, ErrSessionInvalid)
 			eventually(t, "the signal arrives", func() bool {
 				if err := s.Sweep(t.Context()); err != nil {

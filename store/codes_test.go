@@ -95,7 +95,7 @@ func TestAResetCodeSetsThePasswordOnceAndEndsAllSessions(t *testing.T) {
 		if err != nil || string(got.Password) != "new record" || !got.UpdatedAt.After(u.UpdatedAt) || !got.Active {
 			t.Fatalf("reset: %+v, %v", got, err)
 		}
-		_, _, _, err = s.Resume(t.Context(), "", sess.Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", sess.Token, Arrival{})
 		wantErr(t, err, ErrSessionInvalid)
 		eventually(t, "every node is told", func() bool {
 			return signals.has(func(sig Signal) bool {

@@ -11,7 +11,7 @@ import (
 	"rollcall/protocol"
 )
 
-var scriptCreate = newScript("create")
+var scriptCreate = newScript("create", "event")
 
 // CreateUser creates a user. The username, and the email and the provider's
 // identity if there are any, must not be another user's of the scope:
@@ -68,7 +68,7 @@ func (s *Store) createUser(ctx context.Context, n NewUser) (User, error) {
 func (s *Store) tryCreate(ctx context.Context, n *NewUser, entries []entry, c *claims) (u User, again bool, err error) {
 	p := partitionOf(n.ID)
 	nameKey := protocol.UsernameKey(n.Username)
-	args := []any{n.ID.String(), nameKey, opTTL.Milliseconds(), len(entries)}
+	args := []any{n.ID.String(), nameKey, opTTL.Milliseconds(), newEffectID(), n.Via.method() + n.Via.place(), len(entries)}
 	for _, e := range entries {
 		cl, err := c.reserve(ctx, s, n.ID, e)
 		if err != nil {
@@ -76,7 +76,7 @@ func (s *Store) tryCreate(ctx context.Context, n *NewUser, entries []entry, c *c
 		}
 		args = append(args, e.key, cl.stamp)
 	}
-	keys := []string{p.user(n.ID), p.fence(n.ID), p.op(randomID()), p.names(n.Scope), p.created(n.Scope)}
+	keys := []string{p.user(n.ID), p.fence(n.ID), p.op(randomID()), p.names(n.Scope), p.created(n.Scope), p.outbox(), p.pending()}
 
 	s.fault("before commit")
 	r, err := s.runReply(ctx, scriptCreate, keys, append(args, n.fields()...)...)
@@ -87,6 +87,7 @@ func (s *Store) tryCreate(ctx context.Context, n *NewUser, entries []entry, c *c
 
 	switch r.int(0) {
 	case 1:
+		s.tell(ctx, p.outbox(), r.texts(2))
 		at := millis(r.int(1))
 		u := User{
 			ID: n.ID, Scope: n.Scope, Username: n.Username, Email: n.Email, Group: n.Group, Extra: n.Extra,

@@ -10,7 +10,7 @@ import (
 	"rollcall/protocol"
 )
 
-var scriptDelete = newScript("delete")
+var scriptDelete = newScript("delete", "event")
 
 // DeleteUser removes a user with his codes, ends the sessions on every node and
 // frees the names, those at providers too. It reports whether there was such a
@@ -41,10 +41,10 @@ func (s *Store) tryDelete(ctx context.Context, id uuid.UUID, scope string) (dele
 	ended := signalEffect(Signal{
 		Kind: SignalEnd, User: id, Code: int(protocol.CloseSessionEnded), Reason: "user deleted",
 	})
-	keys := []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox(), p.names(scope), p.created(scope), p.codes(id), p.fence(id)}
+	keys := []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox(), p.names(scope), p.created(scope), p.codes(id), p.fence(id), p.online(scope), p.pending()}
 
 	s.fault("before commit")
-	r, err := s.runReply(ctx, scriptDelete, keys, id.String(), scope, opTTL.Milliseconds(), ended.id, ended.String(), goneTTL.Milliseconds())
+	r, err := s.runReply(ctx, scriptDelete, keys, id.String(), scope, opTTL.Milliseconds(), ended.id, ended.String(), goneTTL.Milliseconds(), string(id[:]), newEffectID())
 	if err != nil {
 		return false, false, err
 	}
@@ -58,6 +58,7 @@ func (s *Store) tryDelete(ctx context.Context, id uuid.UUID, scope string) (dele
 			s.freeAll(ctx, id, providerEntry(scope, bound[i], bound[i+1]))
 		}
 		s.finish(ctx, p.outbox(), ended)
+		s.tell(ctx, p.outbox(), r.texts(4))
 		return true, false, nil
 	case 2:
 		return false, true, nil

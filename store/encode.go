@@ -26,6 +26,9 @@ import (
 //	ek  its key, when it differs   ua  updated_at, ms
 //	g   group                      ll  last_login_at, ms
 //	x:<key>  one value of extra    lc  logins
+//	bu  end of a ban, ms, 0 never  br  its reason, absent when ""
+//	pe  effects under way, see scripts/parts/event.lua
+//	on:<lease>.<place>  when a connection of the user was noted, ms
 //
 // and for each provider by which the user can log in
 //
@@ -48,6 +51,9 @@ const (
 	fieldUpdatedAt    = "ua"
 	fieldLastLogin    = "ll"
 	fieldLogins       = "lc"
+	fieldBanUntil     = "bu"
+	fieldBanReason    = "br"
+	placePrefix       = "on:"
 	extraPrefix       = "x:"
 	providerPrefix    = "pv:"
 	clientIDPrefix    = "pc:"
@@ -109,6 +115,8 @@ func (u *User) set(field, value string) (err error) {
 	case fieldUsername:
 		u.Username = value
 	case fieldUsernameKey, fieldEmailKey:
+	case fieldBanUntil, fieldBanReason:
+		err = u.setBan(field, value)
 	case fieldEmail:
 		u.Email = value
 	case fieldGroup:
@@ -128,6 +136,10 @@ func (u *User) set(field, value string) (err error) {
 	case fieldLogins:
 		u.Logins, err = strconv.ParseInt(value, 10, 64)
 	default:
+		if place, ok := strings.CutPrefix(field, placePrefix); ok {
+			u.Places = append(u.Places, place)
+			break
+		}
 		key, ok := strings.CutPrefix(field, extraPrefix)
 		if !ok {
 			err = u.setProvider(field, value)
@@ -157,7 +169,23 @@ func (u *User) check(fields int) error {
 		return errBadUser
 	}
 	u.nameProviders()
+	if u.Ban != nil && !u.Ban.Until.IsZero() && !u.Ban.Until.After(time.Now()) {
+		u.Ban = nil
+	}
 	return nil
+}
+
+// setBan takes one of the two fields of a ban.
+func (u *User) setBan(field, value string) (err error) {
+	if u.Ban == nil {
+		u.Ban = &Ban{}
+	}
+	if field == fieldBanReason {
+		u.Ban.Reason = value
+	} else if value != "0" {
+		u.Ban.Until, err = parseMillis(value)
+	}
+	return err
 }
 
 // decodeUser makes a user of the reply to HGETALL: field, value, …

@@ -44,6 +44,9 @@ var (
 	// malformed, unknown, expired or was ended.
 	ErrSessionInvalid = errors.New("session invalid")
 
+	// ErrUserBanned: the user can't log in now. It comes as a *BannedError.
+	ErrUserBanned = errors.New("user banned")
+
 	// ErrExtraBounds: the extra values would exceed their number or size after
 	// the merge.
 	ErrExtraBounds = errors.New("extra values out of bounds")
@@ -71,6 +74,16 @@ var (
 	// damaged one. It is left as it is.
 	ErrDataFileCorrupt = errors.New("not a usable snapshot")
 )
+
+// A BannedError says why a user can't log in, and until when. It is an
+// ErrUserBanned.
+type BannedError struct{ Ban }
+
+// Error implements error.
+func (e *BannedError) Error() string { return ErrUserBanned.Error() }
+
+// Is makes it an ErrUserBanned.
+func (e *BannedError) Is(target error) bool { return target == ErrUserBanned }
 
 var (
 	errGone   = fmt.Errorf("%w: no answer at the last try", ErrUnavailable)

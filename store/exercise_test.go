@@ -51,13 +51,13 @@ func exercise(t *testing.T, s *Store) {
 		mustLogin(t, s, u.ID)
 	}
 	kept = mustLogin(t, s, u.ID)
-	_, _, _, err = s.Resume(ctx, "", kept.Token, ConnRef{"n2", "c9"})
+	_, _, _, err = s.Resume(ctx, "", kept.Token, Arrival{At: ConnRef{"n2", "c9"}})
 	must(err)
 	_, err = s.UpdateUser(ctx, u.ID, UserUpdate{Password: []byte("new"), KeepSession: kept.ID})
 	must(err)
 	_, err = s.Sessions(ctx, u.ID)
 	must(err)
-	ended, err := s.EndSession(ctx, u.ID, kept.ID)
+	ended, err := s.EndSession(ctx, u.ID, kept.ID, protocol.CloseSessionEnded, "")
 	if must(err); !ended {
 		t.Error("the session was not there")
 	}
@@ -207,7 +207,7 @@ func keysOf(t testing.TB, cmd redis.Cmder) []string {
 		n := 0
 		fmt.Sscan(args[2], &n)
 		return args[3 : 3+n]
-	case "get", "hgetall", "hmget", "hdel", "zrangebylex", "zcard", "smembers", "xadd", "xrange", "ttl", "pttl":
+	case "get", "hgetall", "hmget", "hdel", "zrangebylex", "zcard", "smembers", "xadd", "xrange", "xrevrange", "sismember", "srandmember", "scard", "zlexcount", "exists", "hget", "pexpire", "pfadd", "sadd", "set", "ttl", "pttl":
 		return args[1:2]
 	case "xread":
 		streams := args[slices.Index(args, "streams")+1:]

@@ -36,7 +36,7 @@ func TestARefusedPasswordIsNoEmptyAnswer(t *testing.T) {
 		"find a user":     func() error { _, err := s.UserByUsername(ctx, testScope, "tiny"); return err },
 		"create a user":   func() error { _, err := s.CreateUser(ctx, newUser("Tim")); return err },
 		"delete a user":   func() error { _, err := s.DeleteUser(ctx, u.ID); return err },
-		"log a user in":   func() error { _, _, err := s.Login(ctx, u.ID, ConnRef{"n1", "c1"}, nil); return err },
+		"log a user in":   func() error { _, _, err := s.Login(ctx, u.ID, Arrival{At: ConnRef{"n1", "c1"}}, nil); return err },
 		"two commands":    func() error { return s.doAll(ctx, redis.NewIntCmd(ctx, "del", "a"), redis.NewIntCmd(ctx, "del", "b")) },
 		"send a signal":   func() error { return s.Signal(ctx, Signal{Kind: SignalScope, Scope: testScope}) },
 		"list the scopes": func() error { _, err := s.Scopes(ctx); return err },

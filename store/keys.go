@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,8 +21,11 @@ import (
 //	rc:{uN}:names:<scope>        zset, all scores 0: "<username key>\x00<uuid>"
 //	rc:{uN}:created:<scope>      zset, all scores 0: "<created_at in ms, 13 digits><uuid>"
 //	rc:{uN}:outbox               hash: effect id → effect that is still to be carried out, see outbox.go
+//	rc:{uN}:at:<lease>           hash: place → the connection there, see presence.go
+//	rc:{uN}:online:<scope>       set: ids (16 bytes) of the users who are connected
+//	rc:{uN}:pending              zset, all scores 0: "<scope>\x00<uuid>" of the users who have yet to confirm
 //
-// Both zsets are read by member, so that a page can start anywhere, also
+// The zsets are read by member, so that a page can start anywhere, also
 // between users of the same millisecond.
 //
 // The entries of an index stand alone, each in the slot that its name gives:
@@ -43,8 +47,13 @@ import (
 //	rc:{admins}:admin:<name>     hash: the admin
 //	rc:{admins}:names            set: names of all admins
 //	rc:{admins}:op:<op id>, rc:{admins}:outbox
+//	rc:{nodes}:leases            hash: lease → "<expires ms> <what the node says of itself>", see leases.go
+//	rc:{nodes}:clock             hash: r when a lease was last renewed, q until when nobody reaps; ms
+//	rc:{nodes}:census:<minute>   string: the node that counts in that minute; with TTL
 //	rc:meta                      hash: what holds for all of the server
 //	rc:ctl                       stream: signals to all nodes
+//
+// The keys of the feeds are in feedkeys.go.
 //
 // Text that a user chose goes into a key escaped, so that nobody picks the slot
 // or forges another key.
@@ -61,6 +70,9 @@ const (
 	scopeNamesKey = scopesTag + "names"
 	adminsTag     = keyPrefix + "{admins}:"
 	adminNamesKey = adminsTag + "names"
+	nodesTag      = keyPrefix + "{nodes}:"
+	leasesKey     = nodesTag + "leases"
+	clockKey      = nodesTag + "clock"
 )
 
 // A partition is the common beginning of its keys, "rc:{uN}:".
@@ -83,6 +95,9 @@ func partitionOf(id uuid.UUID) partition {
 	return partitions[h%Partitions]
 }
 
+// PartitionOf numbers the partition in which a user's keys are, from 0 on.
+func PartitionOf(id uuid.UUID) int { return slices.Index(partitions[:], partitionOf(id)) }
+
 func (p partition) user(id uuid.UUID) string     { return string(p) + "user:" + id.String() }
 func (p partition) sessions(id uuid.UUID) string { return string(p) + "sess:" + id.String() }
 func (p partition) codes(id uuid.UUID) string    { return string(p) + "codes:" + id.String() }
@@ -91,6 +106,9 @@ func (p partition) op(op string) string          { return string(p) + "op:" + op
 func (p partition) names(scope string) string    { return string(p) + "names:" + escapeKey(scope) }
 func (p partition) created(scope string) string  { return string(p) + "created:" + escapeKey(scope) }
 func (p partition) outbox() string               { return string(p) + "outbox" }
+func (p partition) at(lease string) string       { return string(p) + "at:" + lease }
+func (p partition) online(scope string) string   { return string(p) + "online:" + escapeKey(scope) }
+func (p partition) pending() string              { return string(p) + "pending" }
 
 func nameKey(scope, key string) string {
 	return keyPrefix + "name:" + escapeKey(scope) + ":" + escapeKey(key)
@@ -114,6 +132,7 @@ func idemKey(scope, key string) string {
 func scopeKey(name string) string      { return scopesTag + "scope:" + escapeKey(name) }
 func adminKey(name string) string      { return adminsTag + "admin:" + escapeKey(name) }
 func adminTokenKey(hash string) string { return keyPrefix + "atok:" + hash }
+func censusKey(minute int64) string    { return nodesTag + "census:" + strconv.FormatInt(minute, 10) }
 func opKey(tag, op string) string      { return tag + "op:" + op }
 func outboxKey(tag string) string      { return tag + "outbox" }
 

@@ -169,7 +169,7 @@ func newFilter(f protocol.UserFilter, kind byte) filter {
 		UserFilter: f,
 		prefix:     protocol.UsernameKey(f.Username),
 		email:      protocol.EmailKey(f.Email),
-		sparse:     f.Group != "" || f.Active != nil || f.Pending != nil || f.Username != "" && kind != cursorByName,
+		sparse:     f.Group != "" || f.Active != nil || f.Pending != nil || f.Banned != nil || f.Online != nil || f.Username != "" && kind != cursorByName,
 	}
 }
 
@@ -179,7 +179,9 @@ func (f *filter) lets(u *User) bool {
 		f.email != "" && protocol.EmailKey(u.Email) != f.email,
 		f.Group != "" && u.Group != f.Group,
 		f.Active != nil && u.Active != *f.Active,
-		f.Pending != nil && (u.Confirmation != "") != *f.Pending:
+		f.Pending != nil && (u.Confirmation != "") != *f.Pending,
+		f.Banned != nil && (u.Ban != nil) != *f.Banned,
+		f.Online != nil && u.Online() != *f.Online:
 		return false
 	}
 	return true
@@ -292,16 +294,9 @@ func (m *merge) least() *part {
 
 // CountUsers returns how many users a scope has.
 func (s *Store) CountUsers(ctx context.Context, scope string) (int64, error) {
-	cmds := make([]redis.Cmder, 0, Partitions)
-	for _, p := range partitions {
-		cmds = append(cmds, redis.NewIntCmd(ctx, "zcard", p.names(scope)))
-	}
-	if err := s.doAll(ctx, cmds...); err != nil {
+	n, err := s.sumOver(ctx, func(p partition) *redis.IntCmd { return redis.NewIntCmd(ctx, "zcard", p.names(scope)) })
+	if err != nil {
 		return 0, fmt.Errorf("count users: %w", err)
-	}
-	var n int64
-	for _, cmd := range cmds {
-		n += cmd.(*redis.IntCmd).Val()
 	}
 	return n, nil
 }

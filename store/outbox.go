@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 // least once, and must bear being carried out twice.
 //
 // An outbox is a hash: effect id → "<ms when it was left> <kind> <payload>".
+// Effects that tell events are in events.go.
 type effect struct {
 	id, kind, payload string
 }
@@ -74,6 +76,14 @@ func (s *Store) carryOut(ctx context.Context, outbox string, e effect) error {
 		if err := s.publish(ctx, e.payload); err != nil {
 			return err
 		}
+	case effectFeed:
+		t, err := parsePayload(e.id, e.payload)
+		if err != nil {
+			return err
+		}
+		if err := s.appendFeed(ctx, t); err != nil {
+			return err
+		}
 	default:
 		// Of a newer version: a node of that version will know.
 		return nil
@@ -100,24 +110,35 @@ func (s *Store) Sweep(ctx context.Context) error {
 	}
 	var errs []error
 	for i, key := range keys {
-		for id, text := range cmds[1+i].(*redis.MapStringStringCmd).Val() {
-			e, left, err := parseEffect(id, text)
-			switch {
-			case err != nil:
-				s.log.Error("dropped a malformed effect", "outbox", key, "error", err)
-				err = s.do(ctx, redis.NewIntCmd(ctx, "hdel", key, id))
-			case clock.Val().Sub(left) >= sweepAge:
-				err = s.carryOut(ctx, key, e)
-			}
-			if err != nil {
-				errs = append(errs, err)
-			}
-		}
+		errs = append(errs, s.sweepOne(ctx, key, cmds[1+i].(*redis.MapStringStringCmd).Val(), clock.Val()))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil
+}
+
+// sweepOne carries out what was left in one outbox, in the order in which it
+// came there.
+func (s *Store) sweepOne(ctx context.Context, outbox string, all map[string]string, now time.Time) error {
+	var due []effect
+	var errs []error
+	for id, text := range all {
+		e, left, err := parseEffect(id, text)
+		switch {
+		case err != nil:
+			s.log.Error("dropped a malformed effect", "outbox", outbox, "error", err)
+			errs = append(errs, s.do(ctx, redis.NewIntCmd(ctx, "hdel", outbox, id)))
+		case now.Sub(left) >= sweepAge:
+			due = append(due, e)
+		}
+	}
+	// The payload of events begins with their time in microseconds.
+	slices.SortFunc(due, func(a, b effect) int { return strings.Compare(a.payload, b.payload) })
+	for _, e := range due {
+		errs = append(errs, s.carryOut(ctx, outbox, e))
+	}
+	return errors.Join(errs...)
 }
 
 // parseEffect reads an effect and when it was left.

@@ -26,7 +26,7 @@ func TestASnapshotKeepsUsersNamesAndSessions(t *testing.T) {
 	if got := mustUser(t, s, users[0].ID); !reflect.DeepEqual(got, before) {
 		t.Errorf("got %+v, want %+v", got, before)
 	}
-	if _, again, former, err := s.Resume(t.Context(), "", sess.Token, ConnRef{"n2", "c2"}); err != nil || again.ID != sess.ID || former != sess.At {
+	if _, again, former, err := s.Resume(t.Context(), "", sess.Token, Arrival{At: ConnRef{"n2", "c2"}}); err != nil || again.ID != sess.ID || former != sess.At {
 		t.Errorf("resume: %+v, former %v, %v", again, former, err)
 	}
 	for _, u := range users {

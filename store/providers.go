@@ -34,7 +34,7 @@ type ProviderUpdate struct {
 	Expiry      *int64  // 0 removes it
 }
 
-var scriptProvider = newScript("provider")
+var scriptProvider = newScript("provider", "event")
 
 // How the provider script ends.
 const (
@@ -271,10 +271,10 @@ func (s *Store) tryProvider(ctx context.Context, id uuid.UUID, ch providerChange
 		stamp = cl.stamp
 	}
 	p := partitionOf(id)
-	args := []any{opTTL.Milliseconds(), ch.how, now.Scope, ch.name, ch.identity, stamp, e.key}
+	args := []any{opTTL.Milliseconds(), ch.how, now.Scope, ch.name, ch.identity, stamp, e.key, id.String(), newEffectID()}
 
 	s.fault("before commit")
-	r, err := s.runReply(ctx, scriptProvider, []string{p.user(id), p.fence(id), p.op(randomID())}, append(args, ch.fields...)...)
+	r, err := s.runReply(ctx, scriptProvider, []string{p.user(id), p.fence(id), p.op(randomID()), p.outbox()}, append(args, ch.fields...)...)
 	if err != nil {
 		return User{}, false, fmt.Errorf("commit: %w", err)
 	}
@@ -285,6 +285,7 @@ func (s *Store) tryProvider(ctx context.Context, id uuid.UUID, ch providerChange
 		if former := r.text(1); former != "" {
 			s.freeAll(ctx, id, providerEntry(now.Scope, ch.name, former))
 		}
+		s.tell(ctx, p.outbox(), r.texts(3))
 		u, err = decodeUser(id, r.texts(2))
 	case providerFenced:
 		again = true

@@ -194,7 +194,7 @@ func TestALoginByAProviderThatWentMeanwhileIsRefused(t *testing.T) {
 		g.arm("before login")
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := s.LoginByProvider(t.Context(), u.ID, ConnRef{}, "google", "1")
+			_, _, err := s.LoginByProvider(t.Context(), u.ID, Arrival{}, "google", "1")
 			done <- err
 		}()
 		g.waitReached(t)

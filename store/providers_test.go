@@ -81,7 +81,7 @@ func TestAUserComesBackWithTheProvider(t *testing.T) {
 			func() (User, error) { return s.UserByProvider(t.Context(), testScope, p.Name, p.Identity) },
 			func() (User, error) { return s.CreateUser(t.Context(), withID(n, made.ID)) },
 			func() (User, error) {
-				u, _, err := s.LoginByProvider(t.Context(), made.ID, ConnRef{}, p.Name, p.Identity)
+				u, _, err := s.LoginByProvider(t.Context(), made.ID, Arrival{}, p.Name, p.Identity)
 				u.LastLoginAt, u.Logins = made.LastLoginAt, made.Logins
 				return u, err
 			},
@@ -160,8 +160,8 @@ func TestProviderErrors(t *testing.T) {
 			"find what is not there":    {func() error { _, err := s.UserByProvider(ctx, testScope, "google", "3"); return err }, ErrUserNotFound},
 			"find at another provider":  {func() error { _, err := s.UserByProvider(ctx, testScope, "apple", "1"); return err }, ErrUserNotFound},
 			"find in another scope":     {func() error { _, err := s.UserByProvider(ctx, "other", "google", "1"); return err }, ErrUserNotFound},
-			"log in by another's":       {func() error { _, _, err := s.LoginByProvider(ctx, owner.ID, ConnRef{}, "google", "2"); return err }, ErrConflict},
-			"log in by what is not set": {func() error { _, _, err := s.LoginByProvider(ctx, owner.ID, ConnRef{}, "apple", "1"); return err }, ErrConflict},
+			"log in by another's":       {func() error { _, _, err := s.LoginByProvider(ctx, owner.ID, Arrival{}, "google", "2"); return err }, ErrConflict},
+			"log in by what is not set": {func() error { _, _, err := s.LoginByProvider(ctx, owner.ID, Arrival{}, "apple", "1"); return err }, ErrConflict},
 		} {
 			if err := c.do(); !errors.Is(err, c.want) {
 				t.Errorf("%s: got %v, want %v", name, err, c.want)
@@ -265,7 +265,7 @@ func TestAFreedIdentityIsForEverybody(t *testing.T) {
 		}
 		wantProvider(t, s, google("1"), uuid.Nil)
 		mustAdd(t, s, second.ID, google("1"))
-		_, _, err = s.LoginByProvider(ctx, first.ID, ConnRef{}, "google", "1")
+		_, _, err = s.LoginByProvider(ctx, first.ID, Arrival{}, "google", "1")
 		wantErr(t, err, ErrConflict)
 
 		if _, err := s.UpdateProvider(ctx, second.ID, "google", ProviderUpdate{Identity: new("2")}); err != nil {

@@ -68,7 +68,7 @@ func exerciseCodes(t *testing.T, s *Store, round int) {
 	_, added := s.AddProvider(ctx, u.ID, openudid(fmt.Sprint("secret", round)))
 	_, changed := s.UpdateProvider(ctx, u.ID, "openudid", ProviderUpdate{Identity: new(fmt.Sprint("another", round)), SealedToken: []byte("t")})
 	_, found := s.UserByProvider(ctx, testScope, "openudid", fmt.Sprint("another", round))
-	_, _, loggedIn := s.LoginByProvider(ctx, u.ID, ConnRef{}, "google", fmt.Sprint(round))
+	_, _, loggedIn := s.LoginByProvider(ctx, u.ID, Arrival{}, "google", fmt.Sprint(round))
 	_, removed := s.RemoveProvider(ctx, u.ID, "openudid")
 	_, _, mailed := s.AllowMail(ctx, testScope, u.Email, 1, time.Hour)
 	_, refused, mailedAgain := s.AllowMail(ctx, testScope, u.Email, 1, time.Hour)

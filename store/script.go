@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed scripts/*.lua
+//go:embed scripts/*.lua scripts/parts/*.lua
 var scriptFiles embed.FS
 
 // A script is a Lua program that runs inside Redis, on keys of one slot.
@@ -20,14 +20,22 @@ type script struct {
 	sha  string // by which Redis knows it; SHA-1 is Redis' choice
 }
 
-// newScript reads scripts/<name>.lua. It is for package variables, so a name
-// without a file panics at start.
-func newScript(name string) *script {
-	text, err := scriptFiles.ReadFile("scripts/" + name + ".lua")
-	if err != nil {
-		panic("store: no script named " + name)
+// newScript reads scripts/<name>.lua, with those of scripts/parts before it that
+// are named. It is for package variables, so a name without a file panics at start.
+func newScript(name string, parts ...string) *script {
+	var text []byte
+	for _, part := range parts {
+		text = append(text, mustRead("scripts/parts/"+part+".lua")...)
 	}
-	return scriptOf(name, string(text))
+	return scriptOf(name, string(append(text, mustRead("scripts/"+name+".lua")...)))
+}
+
+func mustRead(file string) []byte {
+	text, err := scriptFiles.ReadFile(file)
+	if err != nil {
+		panic("store: no file " + file)
+	}
+	return text
 }
 
 func scriptOf(name, text string) *script {

@@ -82,7 +82,7 @@ func TestAKilledMastersReplicaServesTheSameStore(t *testing.T) {
 		if got := mustUser(t, s, u.ID); got.Username != name || string(got.Password) != "record of "+name {
 			t.Errorf("%s became %+v", name, got)
 		}
-		if _, _, _, err := s.Resume(t.Context(), testScope, sessions[i].Token, ConnRef{"n1", "c2"}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), testScope, sessions[i].Token, Arrival{At: ConnRef{"n1", "c2"}}); err != nil {
 			t.Errorf("resume the session of %s: %v", name, err)
 		}
 	}

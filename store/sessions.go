@@ -38,8 +38,8 @@ const (
 )
 
 var (
-	scriptLogin       = newScript("login")
-	scriptResume      = newScript("resume")
+	scriptLogin       = newScript("login", "event", "presence")
+	scriptResume      = newScript("resume", "event", "presence")
 	scriptEndSession  = newScript("end_session")
 	scriptEndSessions = newScript("end_sessions")
 	scriptSessions    = newScript("sessions")
@@ -94,29 +94,33 @@ func SessionID(token string) (user uuid.UUID, sessionID string, ok bool) {
 }
 
 // Login starts a session of a user on a connection, and for an active user
-// marks the login. It returns the user as he is then. When ifPassword is not
-// nil, it has to be the password record stored now, else ErrConflict. A user's
-// 33rd session ends the one whose last use is longest ago.
-func (s *Store) Login(ctx context.Context, id uuid.UUID, at ConnRef, ifPasswordIs []byte) (User, Session, error) {
-	return s.login(ctx, id, at, ifPassword(ifPasswordIs), "", "")
+// marks the login: when it returns, the event is in the feed. It returns the
+// user as he is then. When ifPassword is not nil, it has to be the password
+// record stored now, else ErrConflict. A banned user gets a *BannedError. A
+// user's 33rd session ends the one whose last use is longest ago. After
+// ErrUnavailable the session may exist, and the connection be noted.
+func (s *Store) Login(ctx context.Context, id uuid.UUID, a Arrival, ifPasswordIs []byte) (User, Session, error) {
+	return s.login(ctx, id, a, ifPassword(ifPasswordIs), "", "")
 }
 
 // LoginByProvider is Login on condition that the user still has that identity
 // at the provider, else ErrConflict.
-func (s *Store) LoginByProvider(ctx context.Context, id uuid.UUID, at ConnRef, provider, identity string) (User, Session, error) {
-	return s.login(ctx, id, at, "", providerPrefix+provider, identity)
+func (s *Store) LoginByProvider(ctx context.Context, id uuid.UUID, a Arrival, provider, identity string) (User, Session, error) {
+	return s.login(ctx, id, a, "", providerPrefix+provider, identity)
 }
 
 // login has two conditions: on the password record, as ifPassword has it, and
 // on the value of a field, unless field is "".
-func (s *Store) login(ctx context.Context, id uuid.UUID, at ConnRef, ifPassword, field, value string) (User, Session, error) {
+func (s *Store) login(ctx context.Context, id uuid.UUID, a Arrival, ifPassword, field, value string) (User, Session, error) {
 	p := partitionOf(id)
 	token, parsed := newToken(id)
 	before, after := endSessionEffect(id)
-	node, conn := at.stored()
+	node, conn := a.At.stored()
+	single := newSingleEffect(id, a.Single)
 	s.fault("before login")
-	r, err := s.runReply(ctx, scriptLogin, []string{p.user(id), p.sessions(id), p.outbox()},
-		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), ifPassword, maxSessions, before, after, field, value)
+	r, err := s.runReply(ctx, scriptLogin, []string{p.user(id), p.sessions(id), p.outbox(), p.at(a.Lease), p.online(a.Scope)},
+		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), ifPassword, maxSessions, before, after, field, value,
+		id.String(), string(id[:]), newEffectID(), a.Via.method(), a.Via.place(), a.Lease, a.Place, single.id, single.before, single.after)
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("log in: %w", err)
 	}
@@ -126,51 +130,92 @@ func (s *Store) login(ctx context.Context, id uuid.UUID, at ConnRef, ifPassword,
 		return User{}, Session{}, fmt.Errorf("log in: %w", ErrUserNotFound)
 	case 2:
 		return User{}, Session{}, fmt.Errorf("log in: %w: password or provider changed meanwhile", ErrConflict)
+	case 3:
+		banned := &BannedError{Ban{Reason: r.text(2)}}
+		if until := r.int(1); until > 0 {
+			banned.Until = millis(until)
+		}
+		return User{}, Session{}, fmt.Errorf("log in: %w", banned)
 	}
 	for _, gone := range r.texts(4) {
 		s.finish(ctx, p.outbox(), effect{id: gone, kind: effectSignal, payload: strings.TrimPrefix(before+gone+after, effectSignal+" ")})
+	}
+	if err := s.arrived(ctx, p, r.texts(5), single, r.text(6)); err != nil {
+		return User{}, Session{}, fmt.Errorf("log in: %w", err)
 	}
 	u, err := decodeUser(id, r.texts(3))
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("log in: %w", err)
 	}
 	return u, Session{
-		Token: token, ID: parsed.id, User: id, CreatedAt: millis(r.int(1)), ExpiresAt: millis(r.int(2)), At: at,
+		Token: token, ID: parsed.id, User: id, CreatedAt: millis(r.int(1)), ExpiresAt: millis(r.int(2)), At: a.At,
 	}, nil
 }
 
 // Resume continues the session of a token on a connection, if it is a user's of
 // the scope ("" for any); otherwise nothing is changed. It returns the user,
 // and the connection that used the session before, if any: it may still be open.
-// The error is ErrSessionInvalid when the token is malformed or unknown, when
-// it has expired or was ended, and when the user is gone.
-func (s *Store) Resume(ctx context.Context, scope, token string, at ConnRef) (u User, sess Session, former ConnRef, err error) {
+// For an active user the event is in the feed when it returns. The error is
+// ErrSessionInvalid when the token is malformed or unknown, when it has expired
+// or was ended, and when the user is gone. After ErrUnavailable the connection
+// may be noted.
+func (s *Store) Resume(ctx context.Context, scope, token string, a Arrival) (u User, sess Session, former ConnRef, err error) {
 	parsed, ok := parseToken(token)
 	if !ok {
 		return User{}, Session{}, ConnRef{}, fmt.Errorf("resume: %w", ErrSessionInvalid)
 	}
-	p := partitionOf(parsed.user)
-	node, conn := at.stored()
-	r, err := s.runReply(ctx, scriptResume, []string{p.user(parsed.user), p.sessions(parsed.user)},
-		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), scope)
+	id := parsed.user
+	p := partitionOf(id)
+	node, conn := a.At.stored()
+	single := newSingleEffect(id, a.Single)
+	s.fault("before resume")
+	r, err := s.runReply(ctx, scriptResume, []string{p.user(id), p.sessions(id), p.outbox(), p.at(a.Lease), p.online(a.Scope)},
+		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), scope,
+		id.String(), string(id[:]), newEffectID(), a.Via.place(), a.Lease, a.Place, single.id, single.before, single.after)
+	s.fault("after resume")
 	if err == nil && r.int(0) == 0 {
 		err = ErrSessionInvalid
 	}
 	if err == nil {
-		u, err = decodeUser(parsed.user, r.texts(5))
+		err = s.arrived(ctx, p, r.texts(6), single, r.text(7))
+	}
+	if err == nil {
+		u, err = decodeUser(id, r.texts(5))
 	}
 	if err != nil {
 		return User{}, Session{}, ConnRef{}, fmt.Errorf("resume: %w", err)
 	}
-	sess = Session{ID: parsed.id, User: parsed.user, CreatedAt: millis(r.int(1)), ExpiresAt: millis(r.int(2)), At: at}
+	sess = Session{ID: parsed.id, User: id, CreatedAt: millis(r.int(1)), ExpiresAt: millis(r.int(2)), At: a.At}
 	return u, sess, ConnRef{Node: r.text(3), Conn: r.text(4)}, nil
 }
 
-// EndSession ends one session, tells every node to close its connections, and
-// reports whether it was good until now.
-func (s *Store) EndSession(ctx context.Context, user uuid.UUID, sessionID string) (bool, error) {
+// arrived carries out what a login or a resume left: the events, which must be
+// in the feed before it is acknowledged, and the end of other connections.
+func (s *Store) arrived(ctx context.Context, p partition, told []string, single singleEffect, closing string) error {
+	if closing != "" {
+		if e, _, err := parseEffect(single.id, closing); err == nil {
+			s.finish(ctx, p.outbox(), e)
+		}
+	}
+	return s.mustTell(ctx, p.outbox(), told)
+}
+
+// A singleEffect closes a user's other connections, whose names only the script
+// knows: what comes before them and what comes after.
+type singleEffect struct{ id, before, after string }
+
+func newSingleEffect(user uuid.UUID, single bool) singleEffect {
+	if !single {
+		return singleEffect{}
+	}
+	return singleEffect{randomID(), fmt.Sprintf(`%s {"kind":"%s","user":"%s","places":[`, effectSignal, SignalSingle, user), "]}"}
+}
+
+// EndSession ends one session, tells every node to close its connections with
+// code and reason, and reports whether it was good until now.
+func (s *Store) EndSession(ctx context.Context, user uuid.UUID, sessionID string, code protocol.CloseCode, reason string) (bool, error) {
 	p := partitionOf(user)
-	ended := signalEffect(Signal{Kind: SignalEnd, User: user, Session: sessionID, Code: int(protocol.CloseSessionEnded)})
+	ended := signalEffect(Signal{Kind: SignalEnd, User: user, Session: sessionID, Code: int(code), Reason: reason})
 	n, err := s.run(ctx, scriptEndSession, []string{p.sessions(user), p.op(randomID()), p.outbox()},
 		sessionID, opTTL.Milliseconds(), ended.id, ended.String())
 	if err != nil {

@@ -16,7 +16,7 @@ func TestALoginStartsASessionAndIsCounted(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store) {
 		made := mustCreate(t, s, newUserWithEmail("Tiny", "tina@home.com"))
 		at := ConnRef{"n1", "n1-5f"}
-		u, sess, err := s.Login(t.Context(), made.ID, at, made.Password)
+		u, sess, err := s.Login(t.Context(), made.ID, Arrival{At: at}, made.Password)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +35,7 @@ func TestALoginStartsASessionAndIsCounted(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0] != sess {
 			t.Errorf("sessions: %+v, %v; want %+v", all, err, sess)
 		}
-		if again, _, err := s.Login(t.Context(), made.ID, ConnRef{}, nil); err != nil || again.Logins != 2 {
+		if again, _, err := s.Login(t.Context(), made.ID, Arrival{}, nil); err != nil || again.Logins != 2 {
 			t.Errorf("second login: %+v, %v", again, err)
 		}
 	})
@@ -45,11 +45,11 @@ func TestALoginOfAnInactiveUserIsNotCounted(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store) {
 		n := newUser("tiny")
 		n.Active = false
-		u, sess, err := s.Login(t.Context(), mustCreate(t, s, n).ID, ConnRef{}, nil)
+		u, sess, err := s.Login(t.Context(), mustCreate(t, s, n).ID, Arrival{}, nil)
 		if err != nil || u.Logins != 0 || !u.LastLoginAt.IsZero() {
 			t.Errorf("got %+v, %v", u, err)
 		}
-		if _, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), "", sess.Token, Arrival{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -61,7 +61,7 @@ func TestALoginWithAPasswordThatChangedMeanwhileIsRefused(t *testing.T) {
 		if _, err := s.UpdateUser(t.Context(), u.ID, UserUpdate{Password: []byte("new")}); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := s.Login(t.Context(), u.ID, ConnRef{}, u.Password)
+		_, _, err := s.Login(t.Context(), u.ID, Arrival{}, u.Password)
 		wantErr(t, err, ErrConflict)
 		if all, err := s.Sessions(t.Context(), u.ID); len(all) != 0 || err != nil {
 			t.Errorf("sessions: %v, %v", all, err)
@@ -73,7 +73,7 @@ func TestAResumeSaysWhichConnectionItReplaces(t *testing.T) {
 	onEvery(t, func(t *testing.T, s *Store) {
 		u := mustCreate(t, s, newUser("tiny"))
 		c1, c2, c3 := ConnRef{"n1", "c1"}, ConnRef{"n1", "c2"}, ConnRef{"n2", "c1"}
-		_, sess, err := s.Login(t.Context(), u.ID, c1, nil)
+		_, sess, err := s.Login(t.Context(), u.ID, Arrival{At: c1}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestAResumeSaysWhichConnectionItReplaces(t *testing.T) {
 			{c2, c1}, {c2, c1}, {c2, c1}, // a repeated command answers the same
 			{c3, c2}, {ConnRef{}, c3}, {ConnRef{}, c3}, {c1, ConnRef{}}, {c1, ConnRef{}}, {c2, c1},
 		} {
-			got, again, former, err := s.Resume(t.Context(), "", sess.Token, step.at)
+			got, again, former, err := s.Resume(t.Context(), "", sess.Token, Arrival{At: step.at})
 			if err != nil || former != step.want || again.At != step.at || again.ID != sess.ID || got.ID != u.ID || again.CreatedAt != sess.CreatedAt {
 				t.Errorf("%d: got %+v, former %+v, %v; want %+v", i, again, former, err, step.want)
 			}
@@ -107,7 +107,7 @@ func TestTokensThatHoldNoSessionAreInvalid(t *testing.T) {
 			"other user": stranger, "unknown": unknown,
 			"other secret": token[:63] + string("AB"[strings.Count(token[63:], "A")]),
 		} {
-			if _, _, _, err := s.Resume(t.Context(), "", bad, ConnRef{}); err == nil || !strings.Contains(err.Error(), ErrSessionInvalid.Error()) {
+			if _, _, _, err := s.Resume(t.Context(), "", bad, Arrival{}); err == nil || !strings.Contains(err.Error(), ErrSessionInvalid.Error()) {
 				t.Errorf("%s: %v", name, err)
 			} else if bad != "" && strings.Contains(err.Error(), bad) {
 				t.Errorf("%s: the error shows the token", name)
@@ -120,7 +120,7 @@ func TestASessionExpiresAfterItsLastUse(t *testing.T) {
 	onEveryWith(t, Config{SessionTTL: 400 * time.Millisecond}, func(t *testing.T, s *Store) {
 		u := mustCreate(t, s, newUser("tiny"))
 		sess := mustLogin(t, s, u.ID)
-		_, again, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{})
+		_, again, _, err := s.Resume(t.Context(), "", sess.Token, Arrival{})
 		if err != nil || again.ExpiresAt.Before(sess.ExpiresAt) {
 			t.Fatalf("resume: %+v after %+v, %v", again, sess, err)
 		}
@@ -128,9 +128,9 @@ func TestASessionExpiresAfterItsLastUse(t *testing.T) {
 			all, err := s.Sessions(t.Context(), u.ID)
 			return err == nil && len(all) == 0
 		})
-		_, _, _, err = s.Resume(t.Context(), "", sess.Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", sess.Token, Arrival{})
 		wantErr(t, err, ErrSessionInvalid)
-		if ended, err := s.EndSession(t.Context(), u.ID, sess.ID); ended || err != nil {
+		if ended, err := s.EndSession(t.Context(), u.ID, sess.ID, protocol.CloseSessionEnded, ""); ended || err != nil {
 			t.Errorf("ending an expired session: %v, %v", ended, err)
 		}
 	})
@@ -171,7 +171,7 @@ func TestEndingSessions(t *testing.T) {
 		alive := func(want ...Session) {
 			t.Helper()
 			for _, sess := range []Session{one, two, three} {
-				_, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{})
+				_, _, _, err := s.Resume(t.Context(), "", sess.Token, Arrival{})
 				found := false
 				for _, w := range want {
 					found = found || w.ID == sess.ID
@@ -185,10 +185,10 @@ func TestEndingSessions(t *testing.T) {
 			}
 		}
 		alive(one, two, three)
-		if ended, err := s.EndSession(t.Context(), u.ID, one.ID); !ended || err != nil {
+		if ended, err := s.EndSession(t.Context(), u.ID, one.ID, protocol.CloseSessionEnded, ""); !ended || err != nil {
 			t.Fatal(ended, err)
 		}
-		if ended, err := s.EndSession(t.Context(), u.ID, one.ID); ended || err != nil {
+		if ended, err := s.EndSession(t.Context(), u.ID, one.ID, protocol.CloseSessionEnded, ""); ended || err != nil {
 			t.Fatal("a second time:", ended, err)
 		}
 		alive(two, three)
@@ -231,7 +231,7 @@ func TestAUserHasAtMost32Sessions(t *testing.T) {
 		if err := s.client.HSet(t.Context(), key, all[1].ID, strings.Join(record, " ")).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err := s.Resume(t.Context(), "", all[0].Token, ConnRef{}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), "", all[0].Token, Arrival{}); err != nil {
 			t.Fatal(err)
 		}
 		newest := mustLogin(t, s, u.ID)
@@ -239,10 +239,10 @@ func TestAUserHasAtMost32Sessions(t *testing.T) {
 		if err != nil || len(left) != maxSessions {
 			t.Errorf("%d sessions, %v", len(left), err)
 		}
-		_, _, _, err = s.Resume(t.Context(), "", all[1].Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", all[1].Token, Arrival{})
 		wantErr(t, err, ErrSessionInvalid)
 		for _, sess := range []Session{all[0], all[2], newest} {
-			if _, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{}); err != nil {
+			if _, _, _, err := s.Resume(t.Context(), "", sess.Token, Arrival{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -259,7 +259,7 @@ func TestRacingLoginsAllGetASessionOfTheirOwn(t *testing.T) {
 		u := mustCreate(t, s, newUser("tiny"))
 		const n = 20
 		allTogether(n, func(int) {
-			if _, _, err := s.Login(t.Context(), u.ID, ConnRef{}, nil); err != nil {
+			if _, _, err := s.Login(t.Context(), u.ID, Arrival{}, nil); err != nil {
 				t.Error(err)
 			}
 		})

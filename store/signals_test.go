@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -75,7 +76,7 @@ func TestASignalArrivesWhole(t *testing.T) {
 		if err := s.Signal(t.Context(), want); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "it arrives", func() bool { return f.has(func(sig Signal) bool { return sig == want }) })
+		eventually(t, "it arrives", func() bool { return f.has(func(sig Signal) bool { return reflect.DeepEqual(sig, want) }) })
 	})
 }
 
@@ -129,7 +130,7 @@ func TestWhoeverEndsSessionsTellsEveryNode(t *testing.T) {
 				}
 				want := c.want
 				want.User = u.ID
-				eventually(t, "the signal arrives", func() bool { return f.has(func(sig Signal) bool { return sig == want }) })
+				eventually(t, "the signal arrives", func() bool { return f.has(func(sig Signal) bool { return reflect.DeepEqual(sig, want) }) })
 				eventually(t, "the outbox is empty", func() bool {
 					return s.client.HLen(t.Context(), partitionOf(u.ID).outbox()).Val() == 0
 				})

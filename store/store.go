@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,7 +37,7 @@ import (
 const (
 	DefaultSessionTTL       = 30 * 24 * time.Hour
 	DefaultReservationAge   = 10 * time.Second
-	DefaultPoolSize         = 16
+	DefaultPoolSize         = 16 + FeedPartitions
 	DefaultSnapshotInterval = 30 * time.Second
 )
 
@@ -65,13 +66,24 @@ type Config struct {
 	// user may take it over. It has to be longer than any create takes.
 	ReservationAge time.Duration
 
+	// FeedEvents and FeedBytes bound the history of a scope's feed: so many of
+	// the newest events are kept for 7 days, and in any case all of the last 15
+	// minutes, below so many bytes.
+	FeedEvents, FeedBytes int
+
+	// FeedWait is how many replicas must have an event before the login that it
+	// tells is acknowledged (Redis' WAIT). 0, the default: none, so that what the
+	// master had not yet replicated is lost with it. The embedded store has none.
+	FeedWait int
+
 	// Logger gets what an operator should know. Nil: slog.Default().
 	Logger *slog.Logger
 
 	fault func(step string) // see Store; nil outside tests
 
-	// noSweeps leaves the outboxes to those who call Sweep: for tests that look
-	// at every change of the storage.
+	// noSweeps leaves the outboxes to those who call Sweep, and lets nothing
+	// happen behind a caller's back: for tests that look at every change of the
+	// storage.
 	noSweeps bool
 }
 
@@ -80,6 +92,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.PoolSize, DefaultPoolSize)
 	setDefault(&c.SessionTTL, DefaultSessionTTL)
 	setDefault(&c.ReservationAge, DefaultReservationAge)
+	setDefault(&c.FeedEvents, DefaultFeedEvents)
+	setDefault(&c.FeedBytes, DefaultFeedBytes)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -107,6 +121,8 @@ type Store struct {
 	batch    *batcher
 	breaker  *breaker
 	hub      signalHub         // signals of the embedded store
+	bell     feedBell          // of appends in this process
+	skew     atomic.Int64      // by how much the storage's clock is ahead of ours, ns
 	fault    func(step string) // called around every step that a crash could split; does nothing outside tests
 
 	// Background work: runs until stop is called, Close waits for it.
@@ -245,6 +261,9 @@ func (s *Store) probe(ctx context.Context) error {
 		return clusterOK(info)
 	})
 }
+
+// now is the time by the storage's clock, as far as it is known.
+func (s *Store) now() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }
 
 // Embedded reports whether the store is the embedded one, which lives and dies
 // with this process.

@@ -72,7 +72,7 @@ func mustUser(t testing.TB, s *Store, id uuid.UUID) User {
 
 func mustLogin(t testing.TB, s *Store, id uuid.UUID) Session {
 	t.Helper()
-	_, sess, err := s.Login(t.Context(), id, ConnRef{"n1", "c1"}, nil)
+	_, sess, err := s.Login(t.Context(), id, Arrival{At: ConnRef{"n1", "c1"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"rollcall/protocol"
 )
 
-var scriptUpdate = newScript("update")
+var scriptUpdate = newScript("update", "event")
 
 // How the update script ends.
 const (
@@ -63,7 +64,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		return User{}, false, err
 	}
 	p := partitionOf(id)
-	keys := []string{p.user(id), p.fence(id), p.op(randomID()), p.sessions(id), p.outbox(), p.codes(id)}
+	keys := []string{p.user(id), p.fence(id), p.op(randomID()), p.sessions(id), p.outbox(), p.codes(id), p.pending()}
 	if u.Username != nil {
 		keys = append(keys, p.names(change.scope))
 	}
@@ -76,7 +77,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		id.String(), opTTL.Milliseconds(), ifPassword(u.IfPassword), flag(u.Rehash), flag(endSessions),
 		u.KeepSession, ended.id, ended.String(), protocol.MaxExtraKeys, protocol.MaxExtraBytes,
 	}
-	args = append(append(args, change.args[:]...), flag(u.Unconfirm), u.IfSession)
+	args = append(append(args, change.args[:]...), flag(u.Unconfirm), u.IfSession, newEffectID(), u.event())
 	args = append(args, u.fields()...)
 
 	s.fault("before commit")
@@ -92,6 +93,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 		if endSessions {
 			s.finish(ctx, p.outbox(), ended)
 		}
+		s.tell(ctx, p.outbox(), r.texts(4))
 		user, err = decodeUser(id, r.texts(3))
 	case updateFenced:
 		again = true
@@ -173,6 +175,27 @@ func (s *Store) freeFormer(ctx context.Context, id uuid.UUID, scope, name, mail 
 		former = append(former, mailEntry(scope, mail))
 	}
 	s.freeAll(ctx, id, former...)
+}
+
+// event returns the members of the event user.updated: the names of what was
+// given. A password that is only stored anew is no change.
+func (u *UserUpdate) event() string {
+	var names []string
+	name := func(given bool, name string) {
+		if given {
+			names = append(names, name)
+		}
+	}
+	name(u.Username != nil, "username")
+	name(u.Email != nil, "email")
+	name(u.Group != nil, "group")
+	name(len(u.Extra) > 0, "extra")
+	name(u.Active != nil, "active")
+	name(u.Password != nil && !u.Rehash, "password")
+	if names == nil {
+		return ""
+	}
+	return `,"fields":["` + strings.Join(names, `","`) + `"]`
 }
 
 // fields returns what changes, apart from the names, as field, value, … in

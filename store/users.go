@@ -31,10 +31,26 @@ type User struct {
 	CreatedAt, UpdatedAt, LastLoginAt time.Time
 	Logins                            int64
 
+	// Ban is nil for a user who is not banned now.
+	Ban *Ban
+
+	// Places are the user's connections, each "<lease>.<place>". They may name
+	// one of a node that died, for as long as it is not taken for dead.
+	Places []string
+
 	// Providers are the names of the providers that the user can log in by,
 	// sorted; ProviderRecords are what is kept of them, in the same order.
 	Providers       []string
 	ProviderRecords []Provider
+}
+
+// Online reports whether the user is connected.
+func (u *User) Online() bool { return len(u.Places) > 0 }
+
+// A Ban keeps a user from logging in.
+type Ban struct {
+	Reason string
+	Until  time.Time // zero: for good
 }
 
 // States of a confirmation that is asked for and not done.
@@ -54,6 +70,7 @@ type NewUser struct {
 	Password        []byte
 	Provider        *Provider // an identity to log in by, reserved like the username; nil: none
 	CreatedAt       time.Time // for one who was a user elsewhere before, after 1970; zero: now
+	Via             Via       // what user.created tells of how and where from
 }
 
 // A UserUpdate is what UpdateUser changes. What is nil stays as it is.
@@ -92,6 +109,20 @@ type UserUpdate struct {
 // spaces. The zero ConnRef is none.
 type ConnRef struct{ Node, Conn string }
 
+// An Arrival is a connection on which a user logs in or comes back.
+type Arrival struct {
+	At  ConnRef
+	Via Via // what the events tell of it
+
+	// Lease is the node's, and Place names the connection's login under it:
+	// unique, short and without spaces or dots. With no lease the connection is
+	// not noted, and the user not online by it.
+	Lease, Place string
+
+	Scope  string // the user's; needed with a lease
+	Single bool   // close the user's other connections (protocol.CloseReplaced)
+}
+
 // A Session is a client's right to come back as the same user.
 type Session struct {
 	Token     string // the secret; only Login returns it
@@ -107,7 +138,7 @@ type ListQuery struct {
 	Scope string
 
 	// Filter narrows the page: Username is a prefix, compared as keys; Email
-	// and Group have to be equal. Online and Banned are the caller's business.
+	// and Group have to be equal.
 	Filter protocol.UserFilter
 
 	OrderBy string // protocol.OrderByUsername (also "") or protocol.OrderByCreatedAt
@@ -153,6 +184,7 @@ type SignalKind string
 const (
 	SignalEnd     SignalKind = "end"     // close the connections logged in as User, of Session if given, all but those of Except
 	SignalReplace SignalKind = "replace" // close connection Conn of Node, if it is logged in by Session
+	SignalSingle  SignalKind = "single"  // close the connections of User at Places
 	SignalScope   SignalKind = "scope"   // the definition of Scope changed
 	SignalAdmin   SignalKind = "admin"   // Generation of Admin has ended: close his connections
 	SignalResync  SignalKind = "resync"  // signals may have been missed: check everything
@@ -166,7 +198,8 @@ type Signal struct {
 	Except  string     `json:"except,omitzero"`  // session id that is kept
 	Scope   string     `json:"scope,omitzero"`
 	Node    string     `json:"node,omitzero"`
-	Conn    string     `json:"conn,omitzero"` // unique on Node only
+	Conn    string     `json:"conn,omitzero"`   // unique on Node only
+	Places  []string   `json:"places,omitzero"` // "<lease>.<place>"
 	Code    int        `json:"code,omitzero"`
 	Reason  string     `json:"reason,omitzero"`
 

@@ -97,7 +97,7 @@ func TestUnknownUsersAreNotFound(t *testing.T) {
 		wantErr(t, err, ErrUserNotFound)
 		_, err = s.UpdateUser(t.Context(), uuid.New(), UserUpdate{Username: new("g")})
 		wantErr(t, err, ErrUserNotFound)
-		_, _, err = s.Login(t.Context(), uuid.New(), ConnRef{}, nil)
+		_, _, err = s.Login(t.Context(), uuid.New(), Arrival{}, nil)
 		wantErr(t, err, ErrUserNotFound)
 		if deleted, err := s.DeleteUser(t.Context(), uuid.New()); deleted || err != nil {
 			t.Errorf("delete: %v, %v", deleted, err)
@@ -230,7 +230,7 @@ func TestARehashKeepsTheSessionsAndTheTime(t *testing.T) {
 		if err != nil || string(got.Password) != "anew" || got.UpdatedAt != u.UpdatedAt {
 			t.Fatalf("got %+v, %v", got, err)
 		}
-		if _, _, _, err := s.Resume(t.Context(), "", sess.Token, ConnRef{}); err != nil {
+		if _, _, _, err := s.Resume(t.Context(), "", sess.Token, Arrival{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -248,7 +248,7 @@ func TestADeletedUserIsGoneWithNamesAndSessions(t *testing.T) {
 		}
 		_, err := s.User(t.Context(), u.ID)
 		wantErr(t, err, ErrUserNotFound)
-		_, _, _, err = s.Resume(t.Context(), "", sess.Token, ConnRef{})
+		_, _, _, err = s.Resume(t.Context(), "", sess.Token, Arrival{})
 		wantErr(t, err, ErrSessionInvalid)
 		wantName(t, s, "tiny", uuid.Nil)
 		wantEmail(t, s, "tina@home.com", uuid.Nil)

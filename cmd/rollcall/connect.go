@@ -20,26 +20,22 @@ type connectFlags struct {
 	Admin             string        `default:"admin" placeholder:"NAME" help:"Admin account to log in as."`
 	AdminPassword     secret        `placeholder:"PASSWORD" help:"Its password. Others may see a command line: better the variable or a file. Asked for when absent."`
 	AdminPasswordFile string        `placeholder:"FILE" help:"File that holds the admin password."`
-	Timeout           time.Duration `default:"30s" help:"Time the whole command may take; 0 is no limit."`
+	Timeout           time.Duration `default:"30s" help:"Time the whole command may take, of watch the connecting alone; 0 is no limit."`
 }
 
 // connect logs in as an admin. The caller calls done when finished with both
 // the connection and the context.
 func (f *connectFlags) connect(ctx context.Context, p Program, s *settings) (_ context.Context, c *client.Client, done func(), err error) {
-	if err := f.ready(p, s); err != nil {
+	opt, err := f.options(p, s)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	cancel := context.CancelFunc(func() {})
-	if f.Timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, f.Timeout)
-	}
-	c, err = client.Dial(ctx, f.Server, client.Options{
-		Admin:       &protocol.AdminLoginParams{Name: f.Admin, Password: string(f.AdminPassword)},
-		NoReconnect: true,
-	})
+	opt.NoReconnect = true
+	ctx, cancel := f.limit(ctx)
+	c, err = f.dial(ctx, opt)
 	if err != nil {
 		cancel()
-		return nil, nil, nil, fmt.Errorf("log in to %s as %s: %w", f.Server, f.Admin, err)
+		return nil, nil, nil, err
 	}
 	return ctx, c, func() { c.Close(); cancel() }, nil
 }
@@ -56,6 +52,31 @@ func (f *connectFlags) ready(p Program, s *settings) error {
 	}
 	f.AdminPassword, f.AdminPasswordFile = password, ""
 	return nil
+}
+
+// options are those of the admin's connection. The password is asked for where
+// it was not given.
+func (f *connectFlags) options(p Program, s *settings) (client.Options, error) {
+	if err := f.ready(p, s); err != nil {
+		return client.Options{}, err
+	}
+	return client.Options{Admin: &protocol.AdminLoginParams{Name: f.Admin, Password: string(f.AdminPassword)}}, nil
+}
+
+// limit returns a context that ends when the timeout has passed.
+func (f *connectFlags) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.Timeout > 0 {
+		return context.WithTimeout(ctx, f.Timeout)
+	}
+	return context.WithCancel(ctx)
+}
+
+func (f *connectFlags) dial(ctx context.Context, opt client.Options) (*client.Client, error) {
+	c, err := client.Dial(ctx, f.Server, opt)
+	if err != nil {
+		return nil, fmt.Errorf("log in to %s as %s: %w", f.Server, f.Admin, err)
+	}
+	return c, nil
 }
 
 // askPassword reads a password from a terminal, without echo, or else one line

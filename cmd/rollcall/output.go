@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,14 +19,35 @@ type outputFlags struct {
 	JSON bool `name:"json" cli:"only" help:"Print JSON, one object a line."`
 }
 
-// printJSON writes v as JSON on one line, maps in the order of their keys.
+// printJSON writes v as JSON on one line, maps in the order of their keys. What
+// must not go to a terminal as it is, see printable, is escaped.
 func printJSON(w io.Writer, v any) error {
 	text, err := json.Marshal(v, json.Deterministic(true), jsontext.EscapeForHTML(false))
 	if err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
-	_, err = fmt.Fprintf(w, "%s\n", text)
+	_, err = w.Write(append(escapeUnprintable(text), '\n'))
 	return err
+}
+
+// escapeUnprintable returns JSON that means the same and has no character that
+// printable would not let through. JSON itself escapes those below U+0020 alone.
+func escapeUnprintable(text []byte) []byte {
+	out := make([]byte, 0, len(text)+1)
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		switch {
+		case unicode.IsPrint(r):
+			out = append(out, text[i:i+n]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		i += n
+	}
+	return out
 }
 
 // printTable writes rows in aligned columns.

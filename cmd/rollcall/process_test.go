@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
 }
 
 // startProcess runs serve in a process of its own until it listens.

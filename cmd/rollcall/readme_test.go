@@ -81,7 +81,7 @@ func TestTheREADMEListsEverySetting(t *testing.T) {
 		case "serve":
 			serve = append(serve, node)
 		default:
-			tools = append(tools, node.Children...)
+			tools = append(append(tools, node.Children...), node)
 		}
 	}
 	text := readREADME(t)
@@ -90,7 +90,7 @@ func TestTheREADMEListsEverySetting(t *testing.T) {
 		nodes []*kong.Node
 	}{
 		{"<!-- settings of serve: written by make generate -->", serve},
-		{"<!-- settings of user and scope: written by make generate -->", tools},
+		{"<!-- settings of user, scope and watch: written by make generate -->", tools},
 	} {
 		got, from, to := between(t, text, table.begin, "<!-- end of settings -->")
 		want := settingsTable(table.nodes...)

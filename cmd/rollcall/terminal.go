@@ -11,7 +11,7 @@ import (
 // terminal returns standard input if somebody sits there.
 func (p Program) terminal() (*os.File, bool) {
 	file, ok := p.Stdin.(*os.File)
-	return file, ok && term.IsTerminal(int(file.Fd()))
+	return file, ok && isTerminal(file)
 }
 
 // readHidden asks on a terminal for what is not shown.

@@ -15,6 +15,10 @@ type call struct {
 	message *protocol.Message
 	in      any          // the parameters
 	done    chan outcome // has room for the one outcome, so that nobody waits for a caller who left
+
+	// onResult, if not nil, gets a result on the connection's reader, before the
+	// next frame is read.
+	onResult func(jsontext.Value)
 }
 
 type outcome struct {

@@ -9,7 +9,8 @@
 // the session of the last login is resumed. Meanwhile the calls that were under
 // way have failed with status 815 (whether the server did them is unknown), and
 // new calls wait for the connection. A session that can't be resumed is never
-// replaced by an anonymous connection in silence: see [ErrSessionExpired].
+// replaced by an anonymous connection in silence: see [ErrSessionExpired]. An
+// admin's subscription to the feed goes on where it was: see [Client.Subscribe].
 //
 // The package depends on package protocol and on no other package of this
 // module: whatever it can do, any WebSocket client can.
@@ -49,9 +50,9 @@ type Options struct {
 	// where the connection has no TLS.
 	SendPlainPasswords bool
 
-	// OnPush gets every push, in the order sent, one at a time. It runs on the
-	// connection's reader, which reads no reply until it returns: it must not
-	// wait for a call.
+	// OnPush gets every push that belongs to no [Subscription], in the order
+	// sent, one at a time. It runs on the connection's reader, which reads no
+	// reply until it returns: it must not wait for a call.
 	OnPush func(protocol.Push)
 
 	// OnState is told of every change of state, in order, one at a time. The
@@ -92,6 +93,7 @@ type Client struct {
 	done    chan struct{} // closed when run has ended
 
 	nextID atomic.Int64
+	keeper sync.WaitGroup // of the subscription
 
 	mu         sync.Mutex // guards what follows
 	link       *link      // nil while there is no connection
@@ -103,6 +105,7 @@ type Client struct {
 	token      string          // of the session to resume; empty when anonymous
 	user       *protocol.Login // as which this connection is logged in
 	sessionErr error           // ErrSessionExpired, until a login
+	sub        *Subscription   // until it has ended
 }
 
 // Dial connects to the server at rawURL and sends the first message. The URL's
@@ -186,11 +189,12 @@ func normalise(rawURL string) (*url.URL, error) {
 
 // Close ends the connection and waits until the client's goroutines have ended.
 // Calls that are under way or waiting fail. It ends no session: a session lives
-// on until users.logout or its expiry. Close must not be called from OnPush or
-// OnState.
+// on until users.logout or its expiry. Close must not be called from OnPush,
+// OnState or a subscription's functions.
 func (c *Client) Close() error {
 	c.stop()
 	<-c.done
+	c.keeper.Wait()
 	return nil
 }
 

@@ -197,3 +197,45 @@ func ExampleOptions_onState() {
 	// connected
 	// closed
 }
+
+// An admin follows what happens in all scopes, over losses of the connection.
+func ExampleClient_Subscribe() {
+	server := newFakeServer()
+	defer server.close()
+	server.answer = (&fakeFeed{answers: []func(*fakeConn, protocol.Request){
+		enrols(protocol.Subscription{Subscription: "s1", Recovered: true}, event("Space Race", 43)),
+	}}).answer
+	ctx := context.Background()
+	c, err := client.Dial(ctx, "ws://127.0.0.1:7600", client.Options{
+		Admin:      &protocol.AdminLoginParams{Name: "admin", Password: "the-admin-password"},
+		HTTPClient: server.client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	logins := make(chan protocol.Push)
+	sub, err := c.Subscribe(ctx, client.SubscribeOptions{
+		Scope:   protocol.AllScopes,
+		Events:  []string{protocol.EventUserLogin},
+		OnEvent: func(p protocol.Push) { logins <- p },
+		OnResume: func(r client.Resumed) {
+			if !r.Recovered {
+				log.Printf("away for %v, and events of %q are lost", r.Away, r.Lost)
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sub.Close()
+
+	login := <-logins
+	var user protocol.EventData
+	if err := protocol.DecodeResult(login.Data, &user); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(login.Scope, login.Seq, user.Username)
+	// Output: Space Race 43 tiny
+}

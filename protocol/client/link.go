@@ -228,10 +228,8 @@ func (l *link) read() error {
 		if f.Reply != nil {
 			l.reply(f.Reply)
 		}
-		if l.c.opt.OnPush != nil {
-			for _, p := range f.Pushes {
-				l.c.opt.OnPush(p)
-			}
+		for _, p := range f.Pushes {
+			l.c.push(p)
 		}
 	}
 }
@@ -254,6 +252,9 @@ func (l *link) reply(r *protocol.Reply) {
 		return
 	}
 	l.c.note(call, r.Result)
+	if call.onResult != nil {
+		call.onResult(r.Result)
+	}
 	call.done <- outcome{result: r.Result}
 }
 

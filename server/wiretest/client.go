@@ -14,15 +14,24 @@ import (
 // for one, and a client belongs to one goroutine. A test that writes beside its
 // reading makes the frames first, with Frame, and gives them to WriteRaw.
 //
-// Post, Await, Do and End return errors, for goroutines of a test; the others
-// end the test.
+// Pushes are kept in the order in which they came, beside the replies, until
+// somebody takes them: NextPush and its like.
+//
+// Post, Await, Do, End, AwaitPush and AwaitPushes return errors, for goroutines
+// of a test; the others end the test.
 type Client struct {
 	*Conn
 	t testing.TB
 
+	// Batch allows frames that are arrays of pushes. It is set by a test that
+	// subscribes with batch.
+	Batch bool
+
 	last     int
 	expected map[string]string // id → type, of what was posted
 	replies  map[string]Reply  // read, not yet waited for
+	pushes   []Push            // read, not yet taken
+	frames   int               // that held pushes
 	bye      *Bye
 	handmade bool // SendText was used, so replies to unknown ids may come
 }
@@ -81,40 +90,60 @@ func (c *Client) Frame(typ string, data any) (id string, frame []byte) {
 }
 
 // Read reads the next reply, whichever it is. Every reply is held against the
-// contract: it has one of result and error, it belongs to a request, it comes once.
+// contract: it has one of result and error, it belongs to a request, it comes
+// once. Pushes before it are kept.
 func (c *Client) Read() (Reply, error) {
+	for {
+		switch r, err := c.step(); {
+		case err != nil && r != nil:
+			return *r, err
+		case err != nil:
+			return Reply{}, err
+		case r != nil:
+			return *r, nil
+		}
+	}
+}
+
+// step reads one frame: a reply, or a bye or pushes, which it keeps.
+func (c *Client) step() (*Reply, error) {
 	text, err := c.ReadText()
 	if err != nil {
-		return Reply{}, err
+		return nil, err
 	}
 	if c.bye != nil {
-		return Reply{}, fmt.Errorf("a frame after the bye: %s", text)
+		return nil, fmt.Errorf("a frame after the bye: %s", text)
 	}
 	if err := checkSecrets(text); err != nil {
-		return Reply{}, err
+		return nil, err
 	}
 	if bye, err := parseBye(text); bye != nil || err != nil {
-		if err != nil {
-			return Reply{}, err
-		}
 		c.bye = bye
-		return c.Read()
+		return nil, err
+	}
+	if pushes, err := parsePushes(text, c.Batch); len(pushes) > 0 || err != nil {
+		c.frames++
+		for i := range pushes {
+			pushes[i].Frame = c.frames
+		}
+		c.pushes = append(c.pushes, pushes...)
+		return nil, err
 	}
 	r, err := parseReply(text)
 	if err != nil {
-		return r, err
+		return &r, err
 	}
 	if id := r.ID(); id != "" && !c.handmade {
 		typ, ok := c.expected[id]
 		switch {
 		case !ok:
-			return r, fmt.Errorf("a reply that nobody waits for, or a second one: %s", text)
+			return &r, fmt.Errorf("a reply that nobody waits for, or a second one: %s", text)
 		case r.Type() != typ:
-			return r, fmt.Errorf("reply to %s has another type: %s", typ, text)
+			return &r, fmt.Errorf("reply to %s has another type: %s", typ, text)
 		}
 		delete(c.expected, id)
 	}
-	return r, nil
+	return &r, nil
 }
 
 func parseBye(text []byte) (*Bye, error) {

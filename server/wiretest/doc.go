@@ -5,7 +5,7 @@
 //
 // Conn is the WebSocket: a handshake, and frames that may be as wrong as a test
 // wants them. Client is a conversation on top of it: requests, replies by id,
-// the bye and the close. Both hold every frame of the server against RFC 6455
+// pushes, the bye and the close. Both hold every frame of the server against RFC 6455
 // and the contract, and report what breaks them.
 //
 // Nothing here sleeps. Guard is how long a read or a write may take before the

@@ -86,3 +86,32 @@ func TestRepliesThatBreakTheContractAreReported(t *testing.T) {
 		}
 	}
 }
+
+func TestPushesThatBreakTheContractAreReported(t *testing.T) {
+	const event = `{"event":"user.login","scope":"s","seq":1,"epoch":"e","event_id":"i","time":"2026-11-01T12:00:00.000Z","data":{}}`
+	const head = `{"event":"feed.head","scope":"s","seq":1,"epoch":"e"}`
+	for frame, count := range map[string]int{
+		event: 1, head: 1, "[" + event + "]": 1, "[" + event + "," + head + "]": 2,
+		`{"id":1,"type":"t","result":{"event":"user.login"}}`: 0, `{`: 0,
+	} {
+		if got, err := parsePushes([]byte(frame), true); err != nil || len(got) != count {
+			t.Errorf("%s: %d pushes, %v", frame, len(got), err)
+		}
+	}
+	if p, _ := parsePush([]byte(event)); p.Event != "user.login" || p.Scope != "s" || p.Seq != 1 || p.Epoch != "e" || p.EventID != "i" || p.OfFeed() {
+		t.Errorf("read %+v", p)
+	}
+	for _, bad := range []string{
+		`[]`, `[1]`, `[` + event + `,{"id":1,"type":"t","result":1}]`, strings.Replace(event, `"seq":1`, `"seq":"1"`, 1),
+		strings.Replace(event, `"seq":1,`, ``, 1), strings.Replace(event, `,"data":{}`, ``, 1), strings.Replace(event, `.000Z`, `Z`, 1),
+		strings.Replace(event, `"event_id":"i",`, ``, 1), strings.Replace(event, `"scope":"s",`, ``, 1),
+		strings.Replace(event, `"data":{}`, `"data":{},"extra":1`, 1), strings.Replace(head, `"seq":1`, `"seq":1,"event_id":"i"`, 1),
+	} {
+		if got, err := parsePushes([]byte(bad), true); err == nil {
+			t.Errorf("%s passed as %+v", bad, got)
+		}
+	}
+	if got, err := parsePushes([]byte("["+event+"]"), false); err == nil {
+		t.Errorf("an array that nobody asked for passed as %+v", got)
+	}
+}

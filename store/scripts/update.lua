@@ -7,7 +7,8 @@
 -- KEYS[4]  his sessions
 -- KEYS[5]  the partition's outbox
 -- KEYS[6]  his codes
--- KEYS[7]  the partition's names of the scope; absent when the username stays
+-- KEYS[7]  the partition's users who have yet to confirm
+-- KEYS[8]  the partition's names of the scope; absent when the username stays
 -- ARGV[1]  the user's id
 -- ARGV[2]  ms that the op is kept
 -- ARGV[3]  '' or '=' and the password record that must be there
@@ -22,9 +23,11 @@
 -- ARGV[18] stamp of its reservation or '', ARGV[19] Redis key of its entry
 -- ARGV[20] '1' if another email has to be confirmed
 -- ARGV[21] id of a session that must be good, '' for none
--- ARGV[22…] field, value, …; an empty value removes the field
--- returns  {1, former username key or '', former email key or '', fields}: done,
---          also when this op did it before; a former key is one to be freed
+-- ARGV[22] id of the effect that tells the events
+-- ARGV[23] members of user.updated, '' when it is not told
+-- ARGV[24…] field, value, …; an empty value removes the field
+-- returns  {1, former username key or '', former email key or '', fields, {effect id, effect, …}}:
+--          done, also when this op did it before; a former key is one to be freed
 --          {0} no such user
 --          {2, 'name' or 'mail', stamp} that reservation is fenced off up to that stamp
 --          {3} a reservation is needed: the record changed since it was read
@@ -34,7 +37,7 @@
 local done = redis.call('GET', KEYS[3])
 if done then
   local name, mail = string.match(done, '^(.-)\n(.*)$')
-  return {1, name, mail, redis.call('HGETALL', KEYS[1])}
+  return {1, name, mail, redis.call('HGETALL', KEYS[1]), left_before(KEYS[1], KEYS[5], ARGV[22])}
 end
 local flat = redis.call('HGETALL', KEYS[1])
 if #flat == 0 then
@@ -75,7 +78,7 @@ if moved and ARGV[15] == 's' then
 end
 
 local extra = false
-for i = 22, #ARGV, 2 do
+for i = 24, #ARGV, 2 do
   if string.sub(ARGV[i], 1, 2) == 'x:' then
     extra = true
     rec[ARGV[i]] = ARGV[i + 1]
@@ -123,15 +126,15 @@ if ARGV[11] ~= '' then
   put_text('u', ARGV[11], 'uk', ARGV[12])
 end
 if renamed then
-  redis.call('ZREM', KEYS[7], name .. '\0' .. ARGV[1])
-  redis.call('ZADD', KEYS[7], 0, ARGV[12] .. '\0' .. ARGV[1])
+  redis.call('ZREM', KEYS[8], name .. '\0' .. ARGV[1])
+  redis.call('ZADD', KEYS[8], 0, ARGV[12] .. '\0' .. ARGV[1])
 end
 if ARGV[15] == 's' then
   put_text('e', ARGV[16], 'ek', ARGV[17])
 elseif ARGV[15] == 'c' then
   put_text('e', '', 'ek', '')
 end
-for i = 22, #ARGV, 2 do
+for i = 24, #ARGV, 2 do
   put(ARGV[i], ARGV[i + 1])
 end
 if moved and ARGV[15] == 's' and ARGV[20] == '1' then
@@ -164,4 +167,18 @@ if not moved then
   mail = ''
 end
 redis.call('SET', KEYS[3], name .. '\n' .. mail, 'PX', ARGV[2])
-return {1, name, mail, redis.call('HGETALL', KEYS[1])}
+
+local got = redis.call('HMGET', KEYS[1], 'sc', 'u', 'g', 'pe', 'cf')
+local is = {sc = got[1], u = got[2], g = got[3] or nil, pe = got[4] or nil, cf = got[5] or nil}
+local events = ''
+if ARGV[23] ~= '' then
+  events = event_of('user.updated', ARGV[1], is, ARGV[23])
+end
+if is.cf and not rec.cf then
+  redis.call('ZADD', KEYS[7], 0, is.sc .. '\0' .. ARGV[1])
+elseif rec.cf and not is.cf then
+  redis.call('ZREM', KEYS[7], is.sc .. '\0' .. ARGV[1])
+  events = events .. event_of('user.confirmed', ARGV[1], is, '')
+end
+local pending = leave(KEYS[1], KEYS[5], is, ARGV[22], events)
+return {1, name, mail, redis.call('HGETALL', KEYS[1]), pending}

@@ -1,52 +1,19 @@
-//go:build linux
-
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
-
-// A terminal is one that a test types on.
-type terminal struct {
-	t             *testing.T
-	master, slave *os.File
-}
-
-func openTerminal(t *testing.T) *terminal {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { master.Close() })
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { slave.Close() })
-	return &terminal{t, master, slave}
-}
 
 // typed runs a command with somebody at a terminal, who types the lines as they
 // are asked for, and returns the output and what the terminal has shown.
 func (r *running) typed(env func(string) (string, bool), lines []string, args ...string) (stdout, stderr string, err error) {
 	r.t.Helper()
-	tty := openTerminal(r.t)
-	asked := &prompts{lines: lines, master: tty.master}
+	screen, program := openTerminal(r.t)
+	asked := &prompts{lines: lines, screen: screen}
 	var out strings.Builder
-	err = Program{Args: args, Env: env, Stdin: tty.slave, Stdout: &out, Stderr: asked}.Run(r.t.Context())
+	err = Program{Args: args, Env: env, Stdin: program, Stdout: &out, Stderr: asked}.Run(r.t.Context())
 	if len(asked.lines) > 0 && err == nil {
 		r.t.Errorf("%q: nobody asked for %q", args, asked.lines)
 	}
@@ -56,7 +23,7 @@ func (r *running) typed(env func(string) (string, bool), lines []string, args ..
 // prompts answers what is asked.
 type prompts struct {
 	lines  []string
-	master *os.File
+	screen *os.File
 	text   strings.Builder
 }
 
@@ -65,7 +32,7 @@ func (p *prompts) Write(b []byte) (int, error) {
 	if strings.HasSuffix(string(b), ": ") && len(p.lines) > 0 {
 		line := p.lines[0]
 		p.lines = p.lines[1:]
-		if _, err := p.master.WriteString(line + "\n"); err != nil {
+		if _, err := p.screen.WriteString(line + "\n"); err != nil {
 			return 0, err
 		}
 	}

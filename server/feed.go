@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"rollcall/protocol"
+	"rollcall/sessions"
+)
+
+func (s *Server) feedRoutes() {
+	handleThen(s, protocol.AdminSubscribe, s.adminSubscribe)
+	handle(s, protocol.AdminUnsubscribe, s.adminUnsubscribe)
+}
+
+// maxSubscriptions is how many subscriptions one connection may have.
+const maxSubscriptions = 16
+
+// subscriptions are those of one connection. The zero value is ready.
+type subscriptions struct {
+	mu    sync.Mutex
+	last  int
+	all   map[string]*sessions.Subscription
+	ended bool
+}
+
+// add keeps a subscription and returns its name, "" when the connection is gone.
+func (ss *subscriptions) add(sub *sessions.Subscription) string {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.ended {
+		return ""
+	}
+	if ss.all == nil {
+		ss.all = map[string]*sessions.Subscription{}
+	}
+	ss.last++
+	name := "s" + strconv.Itoa(ss.last)
+	ss.all[name] = sub
+	return name
+}
+
+func (ss *subscriptions) remove(name string) *sessions.Subscription {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	sub := ss.all[name]
+	delete(ss.all, name)
+	return sub
+}
+
+func (ss *subscriptions) count() int {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return len(ss.all)
+}
+
+// end closes all subscriptions, and those to come.
+func (ss *subscriptions) end() {
+	ss.mu.Lock()
+	all := ss.all
+	ss.all, ss.ended = nil, true
+	ss.mu.Unlock()
+	for _, sub := range all {
+		sub.Close()
+	}
+}
+
+// adminSubscribe enrols the connection; what it is to get follows the reply.
+func (s *Server) adminSubscribe(ctx context.Context, c *conn, in *protocol.SubscribeParams) (protocol.Subscription, func(), error) {
+	if c.feeds.count() >= maxSubscriptions {
+		return protocol.Subscription{}, nil, &protocol.Error{
+			Status: protocol.StatusTooManyRequests, Message: "too many subscriptions on this connection: at most " + strconv.Itoa(maxSubscriptions),
+		}
+	}
+	scopes, err := s.scopesFor(ctx, c, in.Scope)
+	if err != nil {
+		return protocol.Subscription{}, nil, err
+	}
+	sub, answer, err := s.feed.Subscribe(ctx, sessions.SubscribeRequest{
+		SubscribeParams: *in, Scopes: scopes, Covers: c.admin.covers, Sink: c,
+	})
+	if err != nil {
+		return protocol.Subscription{}, nil, err
+	}
+	answer.Subscription = c.feeds.add(sub)
+	if answer.Subscription == "" {
+		sub.Close()
+		return protocol.Subscription{}, nil, errStopping
+	}
+	return answer, sub.Start, nil
+}
+
+// scopesFor returns the scopes that an admin means: the one that is named, or all
+// that the account covers. What concerns no scope stands in a feed of its own,
+// for those who may see all.
+func (s *Server) scopesFor(ctx context.Context, c *conn, name string) ([]string, error) {
+	if name != protocol.AllScopes {
+		if _, err := s.scopeForAdmin(ctx, c, name); err != nil {
+			return nil, err
+		}
+		return []string{name}, nil
+	}
+	all, err := s.store.Scopes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var scopes []string
+	if c.admin.coversAll() {
+		scopes = append(scopes, protocol.AllScopes)
+	}
+	for _, scope := range all {
+		if c.admin.covers(scope.Name) {
+			scopes = append(scopes, scope.Name)
+		}
+	}
+	return scopes, nil
+}
+
+func (s *Server) adminUnsubscribe(_ context.Context, c *conn, in *protocol.UnsubscribeParams) (bool, error) {
+	sub := c.feeds.remove(in.Subscription)
+	if sub == nil {
+		return false, protocol.Errorf(protocol.StatusOutOfBounds, "subscription: there is none of that name on this connection")
+	}
+	sub.Close()
+	return true, nil
+}
+
+// scopeChanged is told of every change of a scope, "" for any.
+func (s *Server) scopeChanged(name string) {
+	s.scopes.changed(name)
+	select {
+	case s.newScopes <- name:
+	default: // so many changed that all are looked at anyway
+	}
+}
+
+// appeared enrols subscribers of all scopes in those that are new, until ctx ends.
+func (s *Server) appeared(ctx context.Context) {
+	for {
+		name := ""
+		select {
+		case <-ctx.Done():
+			return
+		case name = <-s.newScopes:
+		}
+		if s.feed.Subscribers() == 0 {
+			continue
+		}
+		work, cancel := context.WithTimeout(ctx, 5*time.Second)
+		scopes, err := s.store.Scopes(work)
+		if err != nil {
+			s.log.Debug("scopes could not be read", "error", err)
+		}
+		for _, scope := range scopes {
+			if name == "" || scope.Name == name {
+				s.feed.Appeared(work, scope.Name)
+			}
+		}
+		cancel()
+	}
+}

@@ -1,0 +1,283 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/protocol"
+	"rollcall/store"
+)
+
+// Presence on this node: each login on a connection has a place under the node's
+// lease, which the store keeps. It is noted by the login itself and taken away
+// when the connection goes; when the user may come back, after a grace. What
+// goes wrong on the way is put right by the audit, which compares what the store
+// has with who is here.
+
+// Where says what the store is told of a login's connection.
+type Where struct {
+	Scope  string
+	Single bool // the scope's policy: one connection a user
+	Via    store.Via
+}
+
+// departuresAtOnce is how many places are taken away together.
+const departuresAtOnce = 256
+
+// A presence is the node's part of it.
+type presence struct {
+	grace time.Duration
+	slots chan struct{} // for departures under way
+
+	mu        sync.Mutex
+	lease     string
+	departing map[string]bool // places that are taken away, or wait for it
+	renewed   bool            // the lease is known to the store
+}
+
+func (p *presence) init(grace time.Duration) {
+	p.grace = grace
+	p.slots = make(chan struct{}, departuresAtOnce)
+	p.lease = store.NewLease()
+	p.departing = map[string]bool{}
+}
+
+func (p *presence) current() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lease
+}
+
+// arrival is what the store is told of a binding that begins.
+func (c *Client) arrival(b *binding) store.Arrival {
+	return store.Arrival{
+		At: c.ref(), Via: b.where.Via, Lease: c.node.noted(b).Lease, Place: b.place, Scope: b.where.Scope, Single: b.where.Single,
+	}
+}
+
+// noted is the binding's place, by which it can be taken away or noted again.
+func (n *Node) noted(b *binding) store.Presence {
+	s := n.registry.shard(b.user)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store.Presence{
+		Lease: b.lease, Place: b.place, User: b.user, Session: b.session, Scope: b.where.Scope, Via: b.where.Via,
+	}
+}
+
+// depart takes a binding's place away; for reasons after which the user often
+// comes back, not before the grace is over.
+func (n *Node) depart(b *binding, reason string) {
+	pr := n.noted(b)
+	n.presence.mu.Lock()
+	n.presence.departing[pr.Place] = true
+	n.presence.mu.Unlock()
+	switch reason {
+	case protocol.OfflineClosed, protocol.OfflineLost, protocol.OfflineDrained:
+		time.AfterFunc(n.presence.grace, func() { n.departNow(pr, reason) })
+	default:
+		go n.departNow(pr, reason)
+	}
+}
+
+// departNow leaves what fails to the audit.
+func (n *Node) departNow(pr store.Presence, reason string) {
+	n.presence.slots <- struct{}{}
+	defer func() { <-n.presence.slots }()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := n.store.Depart(ctx, pr, reason); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		n.log.Warn("a connection could not be taken out", "user", pr.User, "error", err)
+	}
+	n.presence.mu.Lock()
+	delete(n.presence.departing, pr.Place)
+	n.presence.mu.Unlock()
+}
+
+// departing reports whether a place is being taken away.
+func (n *Node) isDeparting(place string) bool {
+	n.presence.mu.Lock()
+	defer n.presence.mu.Unlock()
+	return n.presence.departing[place]
+}
+
+// newPlace names a login's place under the node's lease.
+func (n *Node) newPlace() string { return strconv.FormatUint(n.lastPlace.Add(1), 36) }
+
+// OfflineReason says what a close by us tells of why the user went offline.
+func OfflineReason(code protocol.CloseCode) string {
+	switch code {
+	case protocol.CloseKicked:
+		return protocol.OfflineKicked
+	case protocol.CloseBanned:
+		return protocol.OfflineBanned
+	case protocol.CloseReplaced:
+		return protocol.OfflineReplaced
+	case protocol.CloseDraining:
+		return protocol.OfflineDrained
+	case protocol.CloseSilent, protocol.CloseTooSlow, protocol.CloseOverloaded:
+		return protocol.OfflineLost
+	}
+	return protocol.OfflineEnded
+}
+
+// Run's part: the lease.
+
+// settled is how old a place must be for the audit to believe that nobody here
+// has it: a login may be under way.
+const settled = 30 * time.Second
+
+// KeepLease makes or renews the node's lease and does what falls to the node
+// then: reaping those that died, the audit, the census. Run calls it every
+// store.LeaseRenewal; the first call should come before the first connection.
+func (n *Node) KeepLease(ctx context.Context) error {
+	p := &n.presence
+	p.mu.Lock()
+	lease, isNew := p.lease, !p.renewed
+	p.mu.Unlock()
+	ended, err := n.store.RenewLease(ctx, lease, isNew, n.about())
+	switch {
+	case errors.Is(err, store.ErrLeaseLost):
+		n.log.Warn("this node was taken for dead; its connections are noted anew")
+		n.moveTo(store.NewLease())
+		n.auditDue.Store(true)
+		return n.KeepLease(ctx)
+	case err != nil:
+		n.auditDue.Store(true) // what happened meanwhile may be lost
+		return err
+	}
+	p.mu.Lock()
+	p.renewed = true
+	p.mu.Unlock()
+	for _, dead := range ended {
+		places, err := n.store.Reap(ctx, dead)
+		if err != nil {
+			return err
+		}
+		if places > 0 {
+			n.log.Warn("connections of a node that is gone were taken out", "connections", places)
+		}
+	}
+	return n.lookAfter(ctx)
+}
+
+// moveTo brings the node's bindings under another lease.
+func (n *Node) moveTo(lease string) {
+	n.presence.mu.Lock()
+	n.presence.lease, n.presence.renewed = lease, false
+	n.presence.mu.Unlock()
+	n.registry.each(func(b *binding) { b.lease = lease })
+}
+
+// lookAfter audits one partition at a time, or all after an outage, and does
+// what is due once a minute and once a day.
+func (n *Node) lookAfter(ctx context.Context) error {
+	if n.auditDue.CompareAndSwap(true, false) {
+		for part := range store.Partitions {
+			if err := n.audit(ctx, part); err != nil {
+				n.auditDue.Store(true)
+				return err
+			}
+		}
+	} else if err := n.audit(ctx, n.nextAudit%store.Partitions); err != nil {
+		return err
+	}
+	n.nextAudit++
+	now := n.store.Now()
+	if minute := now.Unix() / 60; minute != n.lastMinute {
+		if _, err := n.store.TakeCensus(ctx); err != nil {
+			return err
+		}
+		n.lastMinute = minute
+	}
+	if day := now.Unix() / 86400; day != n.lastDay {
+		if err := n.markActive(ctx); err != nil {
+			return err
+		}
+		n.lastDay = day
+	}
+	return nil
+}
+
+// audit compares one user partition's places of this node with who is here.
+func (n *Node) audit(ctx context.Context, part int) error {
+	lease := n.presence.current()
+	here := map[string]store.Presence{}
+	n.registry.each(func(b *binding) {
+		if b.held && b.lease == lease && store.PartitionOf(b.user) == part {
+			here[b.place] = store.Presence{
+				Lease: b.lease, Place: b.place, User: b.user, Session: b.session, Scope: b.where.Scope, Via: b.where.Via,
+			}
+		}
+	})
+	stored, err := n.store.Present(ctx, lease, part)
+	if err != nil {
+		return err
+	}
+	young := n.store.Now().Add(-settled).UnixMilli()
+	for _, pr := range stored {
+		if _, ok := here[pr.Place]; ok {
+			delete(here, pr.Place)
+			continue
+		}
+		if pr.Since > young || n.isDeparting(pr.Place) || n.registry.bound(pr.User, pr.Place) {
+			continue
+		}
+		if err := n.store.Depart(ctx, pr, protocol.OfflineLost); err != nil {
+			return err
+		}
+	}
+	for _, pr := range here { // the store has lost these
+		if !n.registry.bound(pr.User, pr.Place) {
+			continue
+		}
+		err := n.store.Enter(ctx, pr)
+		switch {
+		case errors.Is(err, store.ErrSessionInvalid):
+			n.registry.end(pr.User, pr.Session, "", protocol.CloseSessionEnded, "")
+		case err != nil:
+			return err
+		case !n.registry.bound(pr.User, pr.Place): // gone meanwhile, and taken away before it was noted
+			if err := n.store.Depart(ctx, pr, protocol.OfflineLost); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// markActive counts everybody who is here as active today.
+func (n *Node) markActive(ctx context.Context) error {
+	const chunk = 500
+	users := map[string][]uuid.UUID{}
+	n.registry.each(func(b *binding) {
+		if b.held {
+			users[b.where.Scope] = append(users[b.where.Scope], b.user)
+		}
+	})
+	for scope, all := range users {
+		for len(all) > 0 {
+			some := all[:min(chunk, len(all))]
+			all = all[len(some):]
+			if err := n.store.MarkActive(ctx, scope, some); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// endLease lets the lease end once those who are here had the time to come back
+// elsewhere.
+func (n *Node) endLease() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := n.store.EndLease(ctx, n.presence.current(), n.presence.grace); err != nil {
+		n.log.Warn("this node's lease could not be ended; it ends by itself", "error", err)
+	}
+}
