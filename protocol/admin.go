@@ -337,7 +337,8 @@ func (p *KickParams) check() *Error {
 
 // WebhookConfig is where a scope's feed is posted to. Secret keys the signature
 // of each delivery; it is never read back, and generated and told once when a
-// new webhook names none. Events narrows what is posted; absent: all.
+// new webhook names none. Events narrows what is posted; absent: all. Setting it,
+// also to what it was, ends a pause and tries at once.
 type WebhookConfig struct {
 	URL    string   `json:"url"`
 	Secret string   `json:"secret,omitzero" rule:"token"`
@@ -345,6 +346,9 @@ type WebhookConfig struct {
 }
 
 func (w *WebhookConfig) check() *Error {
+	if w.URL == "" && (w.Secret != "" || w.Events != nil) {
+		return missing("webhook.url")
+	}
 	if len(w.URL) > 2048 {
 		return Errorf(StatusOutOfBounds, "webhook.url: at most 2048 bytes")
 	}
@@ -399,7 +403,8 @@ type Scope struct {
 
 // ScopeParams creates or changes a scope. In an update, absent members stay,
 // maps are merged, an empty permission goes back to "self", a null provider is
-// removed, and so is a webhook whose url is empty.
+// removed, and so is a webhook whose url is empty. A webhook is replaced as a
+// whole, but for its secret, which stays where none is given.
 type ScopeParams struct {
 	Name        string                     `json:"name" rule:"required,scope"`
 	Key         Clearable                  `json:"key,omitzero" rule:"token"` // a server key of its own; null goes back to the server's

@@ -154,6 +154,15 @@ var (
 		Statuses: []Status{StatusScopeNotFound},
 	}, ScopeRef{Name: "Space Race"}, true)
 
+	AdminScopesDeliveries = define(Message{
+		Type: "admin.scopes.deliveries", Access: AccessViewer,
+		Doc:      "How far a scope's webhook has come, and its last attempts.",
+		Statuses: []Status{StatusScopeNotFound},
+	}, ScopeRef{Name: "Space Race"}, WebhookState{
+		Position: FeedPosition{Seq: 42, Epoch: "k3v9", EventID: "b1a7"}, Failures: 1, RetryAt: sampleExpiry,
+		Deliveries: []WebhookAttempt{{Time: sampleTime, HTTPStatus: 503, Events: 2, DurationMS: 31}},
+	})
+
 	AdminAdminsList = define(Message{
 		Type: "admin.admins.list", Access: AccessOwner,
 		Doc: "The admin accounts that this owner may see: all, or for an account of some scopes those that are for none but these.",

@@ -12,6 +12,7 @@ func (s *Server) adminScopeRoutes() {
 	handle(s, protocol.AdminScopesCreate, s.adminScopesCreate)
 	handle(s, protocol.AdminScopesUpdate, s.adminScopesUpdate)
 	handle(s, protocol.AdminScopesDelete, s.adminScopesDelete)
+	handle(s, protocol.AdminScopesDeliveries, s.adminScopesDeliveries)
 }
 
 func (s *Server) adminScopesList(ctx context.Context, c *conn, _ *protocol.None) ([]protocol.Scope, error) {
@@ -46,14 +47,24 @@ func (s *Server) adminScopesCreate(ctx context.Context, c *conn, in *protocol.Sc
 			scope.Providers[name] = *config
 		}
 	}
-	scope, err := s.store.CreateScope(ctx, scope)
+	fresh, err := s.newWebhook(ctx, in.Name, in.Webhook)
+	if err != nil {
+		return protocol.Scope{}, err
+	}
+	if in.Webhook != nil && in.Webhook.URL != "" {
+		scope.Webhook = &store.Webhook{WebhookConfig: *in.Webhook, Start: fresh.Start}
+		if in.Webhook.Secret == "" {
+			scope.Webhook.Secret = fresh.Secret
+		}
+	}
+	scope, err = s.store.CreateScope(ctx, scope)
 	if err != nil {
 		return protocol.Scope{}, err
 	}
 	note(ctx, func(n *auditNote) { n.scope, n.target = in.Name, in.Name })
 	s.scopes.put(scope)
 	s.warnOfProviders(scope)
-	return scopeObject(scope), nil
+	return tellSecret(scopeObject(scope), scope, fresh.Secret), nil
 }
 
 func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.ScopeParams) (protocol.Scope, error) {
@@ -62,9 +73,13 @@ func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.Sc
 		return protocol.Scope{}, err
 	}
 	note(ctx, func(n *auditNote) { n.target = in.Name })
+	fresh, err := s.newWebhook(ctx, in.Name, in.Webhook)
+	if err != nil {
+		return protocol.Scope{}, err
+	}
 	up := store.ScopeUpdate{
 		ClearKey: in.Key.IsClear(), Permissions: in.Permissions, Providers: in.Providers,
-		Sessions: in.Sessions, Options: in.Options,
+		Sessions: in.Sessions, Options: in.Options, Webhook: in.Webhook, NewWebhook: fresh,
 	}
 	if key, ok := in.Key.Value(); ok {
 		up.KeyHash = hashKey(key)
@@ -74,7 +89,7 @@ func (s *Server) adminScopesUpdate(ctx context.Context, c *conn, in *protocol.Sc
 		return protocol.Scope{}, err
 	}
 	s.warnOfProviders(scope)
-	return scopeObject(scope), nil
+	return tellSecret(scopeObject(scope), scope, fresh.Secret), nil
 }
 
 func (s *Server) adminScopesDelete(ctx context.Context, c *conn, in *protocol.ScopeRef) (bool, error) {
@@ -108,7 +123,8 @@ func explicit(permissions map[string]string) map[string]string {
 	return kept
 }
 
-// scopeObject is a scope as admins see it: no key, no provider's secret.
+// scopeObject is a scope as admins see it: no key, no provider's or webhook's
+// secret.
 func scopeObject(scope store.Scope) protocol.Scope {
 	object := protocol.Scope{
 		Name: scope.Name, CreatedAt: wireTime(scope.CreatedAt), HasKey: scope.KeyHash != nil,
@@ -118,6 +134,9 @@ func scopeObject(scope store.Scope) protocol.Scope {
 	for name, config := range scope.Providers {
 		config.AppSecret = ""
 		object.Providers[name] = config
+	}
+	if w := scope.Webhook; w != nil {
+		object.Webhook = &protocol.WebhookConfig{URL: w.URL, Events: w.Events}
 	}
 	return object
 }

@@ -170,11 +170,11 @@ const (
 
 // eventsOf returns the newest events of a user, the newest last.
 func (s *Server) eventsOf(ctx context.Context, u store.User) ([]protocol.Push, error) {
-	heads, err := s.store.FeedHeads(ctx, u.Scope)
+	head, err := s.store.FeedHead(ctx, u.Scope)
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.store.FeedLast(ctx, u.Scope, heads[0].Seq, userEvents, eventsReach,
+	events, err := s.store.FeedLast(ctx, u.Scope, head.Seq, userEvents, eventsReach,
 		func(e *store.FeedEvent) bool { return e.User == u.ID })
 	if err != nil {
 		return nil, err

@@ -60,6 +60,8 @@ type Config struct {
 	TokenKeys []string
 	// PrivateIssuers allows OpenID Connect issuers at private addresses.
 	PrivateIssuers bool
+	// PrivateWebhooks allows webhooks at private addresses, and http there.
+	PrivateWebhooks bool
 
 	// Hash says how passwords are hashed: OWASP's Argon2id setting by default.
 	Hash passwords.Params

@@ -130,6 +130,7 @@ func (s *Server) adminUnsubscribe(_ context.Context, c *conn, in *protocol.Unsub
 // scopeChanged is told of every change of a scope, "" for any.
 func (s *Server) scopeChanged(name string) {
 	s.scopes.changed(name)
+	s.webhooks.changed(name)
 	select {
 	case s.newScopes <- name:
 	default: // so many changed that all are looked at anyway

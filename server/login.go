@@ -49,9 +49,13 @@ func (s *Server) tellFailure(ctx context.Context, c *conn, in *protocol.LoginPar
 	if user.ID != uuid.Nil {
 		account = user.ID.String() // whichever name was used
 	}
-	if e := s.store.TellFailedLogin(ctx, store.FailedLogin{
-		Scope: c.scope.name, User: user.ID, Username: user.Username, Account: account, Reason: reason, Via: c.via(method),
-	}); e != nil {
+	failed := store.FailedLogin{
+		Scope: c.scope.name, User: user.ID, Username: user.Username, Reason: reason, Account: account, Via: c.via(method),
+	}
+	if !c.remote.IsLoopback() { // which stands for everybody behind a proxy on this machine
+		failed.Address = failed.Via.IP
+	}
+	if e := s.store.TellFailedLogin(ctx, failed); e != nil {
 		s.log.Warn("a failed login could not be told", "error", e)
 	}
 }

@@ -21,6 +21,7 @@ type metrics struct {
 	closes    *prometheus.CounterVec
 	accepted  prometheus.Counter
 	refused   prometheus.Counter
+	webhooks  *prometheus.CounterVec
 	unrouted  *routeStats // frames without a known type
 }
 
@@ -52,6 +53,9 @@ func newMetrics(s *Server) *metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_connections_refused_total", Help: "Handshakes refused because the node is full.",
 		}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_webhook_deliveries_total", Help: "POSTs to webhooks, by outcome: taken, failed (to be tried again), gone (410, paused).",
+		}, []string{"outcome"}),
 	}
 	m.unrouted = m.route("")
 	gauge := func(name, help string, f func() float64) {
@@ -60,11 +64,12 @@ func newMetrics(s *Server) *metrics {
 	counter := func(name, help string, f func() float64) {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
 	}
-	m.registry.MustRegister(m.requests, m.durations, m.closes, m.accepted, m.refused,
+	m.registry.MustRegister(m.requests, m.durations, m.closes, m.accepted, m.refused, m.webhooks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	gauge("rollcall_connections", "Open connections.", func() float64 { return float64(s.node.Connections()) })
 	gauge("rollcall_sessions", "Connections that are logged in.", func() float64 { return float64(s.node.Sessions()) })
 	gauge("rollcall_mail_queue", "Mails not yet sent or given up.", func() float64 { return float64(s.mail.pending()) })
+	gauge("rollcall_webhooks_failing", "Webhooks whose last attempt from this node failed, or that are paused.", func() float64 { return s.webhooks.failing() })
 	gauge("rollcall_hash_queue", "Password hashes that wait or run.", func() float64 { return float64(s.hashes.Waiting()) })
 	counter("rollcall_hashes_total", "Password hashes made.", func() float64 { return float64(s.hashes.Hashed()) })
 	gauge("rollcall_redis_pool_connections", "Connections to Redis.", func() float64 { return float64(s.store.Stats().Total) })

@@ -25,6 +25,7 @@ import (
 	"rollcall/server/oauth"
 	"rollcall/server/pages"
 	"rollcall/server/passwords"
+	"rollcall/server/webhooks"
 	"rollcall/sessions"
 	"rollcall/store"
 )
@@ -45,6 +46,9 @@ type Server struct {
 	scopes  *scopeCache
 	metrics *metrics
 	routes  map[string]*route
+
+	webhooks *scopeWebhooks
+	hookFeed *webhooks.StoreFeed // what they post
 
 	keyHash []byte // SHA-256 of the server key
 	started time.Time
@@ -112,6 +116,8 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	s.feed = sessions.NewFeed(st, s.log)
 	s.started = time.Now()
 	s.metrics = newMetrics(s)
+	s.hookFeed = webhooks.NewStoreFeed(st)
+	s.webhooks = s.deliverWebhooks(s.hookFeed)
 	if cfg.Key != "" {
 		s.keyHash = hashKey(cfg.Key)
 	}
@@ -168,6 +174,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	running.Go(func() { s.feed.Run(background) })
 	running.Go(func() { s.appeared(background) })
 	running.Go(func() { s.scopes.run(background) })
+	running.Go(func() { s.webhooks.run(background) })
 	running.Go(func() { s.conns.watch(background, s) })
 	defer running.Wait()
 	defer stop()
@@ -201,8 +208,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
-// Close gives back what New took: it ends all work, and gives mails that wait
-// one last attempt. Serve does it by itself; calling it again does nothing.
+// Close gives back what New took: it ends all work, gives mails that wait one
+// last attempt, and lets webhooks' POSTs that are under way end. Serve does it by itself; calling it again does nothing.
 func (s *Server) Close() {
 	s.closed.Do(func() {
 		s.cancel()
@@ -212,11 +219,14 @@ func (s *Server) Close() {
 		s.oauth.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
+		var closing sync.WaitGroup
+		closing.Go(func() { s.webhooks.close(ctx); s.hookFeed.Close() })
 		s.mail.close(ctx)
+		closing.Wait()
 	})
 }
 
-// closeTimeout bounds the last attempts at mails.
+// closeTimeout bounds the last attempts at mails and webhooks.
 const closeTimeout = 5 * time.Second
 
 // publicURL is what links begin with.

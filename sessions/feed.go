@@ -18,7 +18,6 @@ import (
 // FeedStore is what the live feed needs of the store.
 type FeedStore interface {
 	FollowFeeds(update func(store.FeedUpdate)) *store.FeedFollower
-	FeedHeads(ctx context.Context, scopes ...string) ([]protocol.FeedPosition, error)
 	FeedReaches(ctx context.Context, scope string, since protocol.FeedPosition) (bool, error)
 	FeedAfter(ctx context.Context, scope string, seq int64, limit int) ([]store.FeedEvent, error)
 	FeedLast(ctx context.Context, scope string, upTo int64, n, reach int, want func(*store.FeedEvent) bool) ([]store.FeedEvent, error)
@@ -100,7 +99,6 @@ type topicMember struct {
 	member *member
 	since  *protocol.FeedPosition // what is behind it comes first; nil: nothing
 }
-
 
 // maxPending bounds what waits for a subscriber while the past is read for it.
 // Beyond it the past is read once more, up to where the feed is by then.

@@ -186,13 +186,16 @@ type FailedLogin struct {
 	Scope    string
 	User     uuid.UUID
 	Username string
-	Account  string // what was asked for, to count by; it is kept as a short-lived hash
 	Reason   string
+
+	// Account and Address are what the failures of the last minute are counted
+	// by, as short-lived hashes; "" is not counted by.
+	Account, Address string
 	Via
 }
 
-// TellFailedLogin counts a failed login and, up to five a minute for one account
-// and one address, appends it to the feed.
+// TellFailedLogin counts a failed login and, up to five a minute for one
+// account and one address, appends it to the feed.
 func (s *Store) TellFailedLogin(ctx context.Context, f FailedLogin) error {
 	data := protocol.EventData{
 		UserID: f.User, Username: f.Username, Method: f.Method, Reason: f.Reason,

@@ -163,6 +163,23 @@ func headCmd(ctx context.Context, scope string) *redis.SliceCmd {
 	return redis.NewSliceCmd(ctx, "hmget", feedPartOf(scope).meta(scope), "s", "e", "i", "l", "o", "f")
 }
 
+// headOf reads where a feed is. A feed that has had no event yet gets its epoch
+// by that, so that there is a place to come back to.
+func (s *Store) headOf(ctx context.Context, scope string) (feedHead, error) {
+	cmd := headCmd(ctx, scope)
+	if err := s.do(ctx, cmd); err != nil {
+		return feedHead{}, err
+	}
+	if head := readHead(cmd); head.pos.Epoch != "" {
+		return head, nil
+	}
+	cmd = headCmd(ctx, scope)
+	if err := s.doAll(ctx, redis.NewBoolCmd(ctx, "hsetnx", feedPartOf(scope).meta(scope), "e", newEpoch()), cmd); err != nil {
+		return feedHead{}, err
+	}
+	return readHead(cmd), nil
+}
+
 func readHead(cmd *redis.SliceCmd) feedHead {
 	text := make([]string, 6)
 	for i, v := range cmd.Val() {

@@ -67,11 +67,10 @@ func (s *Store) FollowFeeds(update func(FeedUpdate)) *FeedFollower {
 // Add follows a scope's feed and returns where it is: what comes behind that is
 // handed on. A scope that is followed already is followed from there anew.
 func (f *FeedFollower) Add(ctx context.Context, scope string) (protocol.FeedPosition, error) {
-	cmd := headCmd(ctx, scope)
-	if err := f.s.do(ctx, cmd); err != nil {
+	head, err := f.s.headOf(ctx, scope)
+	if err != nil {
 		return protocol.FeedPosition{}, fmt.Errorf("follow feed: %w", err)
 	}
-	head := readHead(cmd)
 	i := partIndex(scope)
 	p := &f.parts[i]
 	p.mu.Lock()

@@ -71,21 +71,13 @@ func parseEvents(scope string, messages []redis.XMessage) ([]FeedEvent, error) {
 	return events, nil
 }
 
-// FeedHeads returns where the feeds of some scopes are, in the order of the
-// names. A feed that has had no event yet is at the zero position.
-func (s *Store) FeedHeads(ctx context.Context, scopes ...string) ([]protocol.FeedPosition, error) {
-	cmds := make([]redis.Cmder, len(scopes))
-	for i, scope := range scopes {
-		cmds[i] = headCmd(ctx, scope)
+// FeedHead returns where a scope's feed is.
+func (s *Store) FeedHead(ctx context.Context, scope string) (protocol.FeedPosition, error) {
+	head, err := s.headOf(ctx, scope)
+	if err != nil {
+		return protocol.FeedPosition{}, fmt.Errorf("read head of feed: %w", err)
 	}
-	if err := s.doAll(ctx, cmds...); err != nil {
-		return nil, fmt.Errorf("read heads of feeds: %w", err)
-	}
-	heads := make([]protocol.FeedPosition, len(scopes))
-	for i := range cmds {
-		heads[i] = readHead(cmds[i].(*redis.SliceCmd)).pos
-	}
-	return heads, nil
+	return head.pos, nil
 }
 
 // FeedReaches reports whether everything that came behind a position is still

@@ -51,6 +51,7 @@ import (
 //	rc:{nodes}:clock             hash: r when a lease was last renewed, q until when nobody reaps; ms
 //	rc:{nodes}:census:<minute>   string: the node that counts in that minute; with TTL
 //	rc:meta                      hash: what holds for all of the server
+//	rc:{fN}:…                    feeds and webhooks, see feedkeys.go
 //	rc:ctl                       stream: signals to all nodes
 //
 // The keys of the feeds are in feedkeys.go.

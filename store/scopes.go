@@ -21,6 +21,7 @@ import (
 //	s             sessions policy         o:from_emails   JSON array
 //	                                      o:confirm_email "1" or "0"
 //	p:<method>    permission              v:<provider>    JSON of its configuration
+//	w             JSON of its webhook     wi              when one was last set up, ms; absent: with the scope
 const (
 	scopeKeyHash     = "k"
 	scopeSessions    = "s"
@@ -30,6 +31,8 @@ const (
 	optionReauth     = "o:reauth"
 	optionFromEmails = "o:from_emails"
 	optionConfirm    = "o:confirm_email"
+	scopeWebhook     = "w"
+	scopeWebhookID   = "wi"
 )
 
 var (
@@ -39,7 +42,7 @@ var (
 )
 
 // CreateScope creates a scope and tells every node. ErrScopeExists if the name
-// is taken.
+// is taken. Of a webhook it takes the configuration and the start.
 func (s *Store) CreateScope(ctx context.Context, sc Scope) (Scope, error) {
 	providers := make(map[string]*protocol.ProviderConfig, len(sc.Providers))
 	for name, config := range sc.Providers {
@@ -51,6 +54,13 @@ func (s *Store) CreateScope(ctx context.Context, sc Scope) (Scope, error) {
 	fields, err := change.fields()
 	if err != nil {
 		return Scope{}, fmt.Errorf("create scope: %w", err)
+	}
+	if sc.Webhook != nil {
+		text, err := (*Webhook)(nil).changed(sc.Webhook.WebhookConfig, NewWebhook{Start: sc.Webhook.Start})
+		if err != nil {
+			return Scope{}, fmt.Errorf("create scope: %w", err)
+		}
+		fields = append(fields, scopeWebhook, text)
 	}
 	set := fields[:0]
 	for i := 0; i < len(fields); i += 2 {
@@ -68,14 +78,20 @@ func (s *Store) CreateScope(ctx context.Context, sc Scope) (Scope, error) {
 }
 
 // UpdateScope changes a scope's settings, each by itself, and tells every node.
+// ErrScopeNotFound, or ErrConflict when others kept changing its webhook.
 func (s *Store) UpdateScope(ctx context.Context, name string, u ScopeUpdate) (Scope, error) {
 	fields, err := u.fields()
 	if err != nil {
 		return Scope{}, fmt.Errorf("update scope: %w", err)
 	}
 	tell := scopeEffect(name)
-	r, err := s.runReply(ctx, scriptChangeListed, []string{scopeKey(name), outboxKey(scopesTag)},
-		append([]any{tell.id, tell.String()}, fields...)...)
+	var r reply
+	if u.Webhook != nil {
+		r, err = s.changeWebhook(ctx, name, u, tell, fields)
+	} else {
+		r, err = s.runReply(ctx, scriptChangeListed, []string{scopeKey(name), outboxKey(scopesTag)},
+			append([]any{tell.id, tell.String()}, fields...)...)
+	}
 	if err == nil && r.int(0) == 0 {
 		err = ErrScopeNotFound
 	}
@@ -234,8 +250,23 @@ func decodeScope(name string, flat []string) (Scope, error) {
 	if len(flat) == 0 {
 		return Scope{}, ErrScopeNotFound
 	}
+	webhookSetUp := ""
 	for i := 0; i+1 < len(flat); i += 2 {
+		if flat[i] == scopeWebhookID {
+			webhookSetUp = flat[i+1]
+			continue
+		}
 		if err := sc.set(flat[i], flat[i+1]); err != nil {
+			return Scope{}, fmt.Errorf("stored scope is malformed: %w", err)
+		}
+	}
+	if sc.Webhook == nil {
+		return sc, nil
+	}
+	sc.Webhook.SetUp = sc.CreatedAt
+	if webhookSetUp != "" {
+		var err error
+		if sc.Webhook.SetUp, err = parseMillis(webhookSetUp); err != nil {
 			return Scope{}, fmt.Errorf("stored scope is malformed: %w", err)
 		}
 	}
@@ -256,6 +287,11 @@ func (sc *Scope) set(field, value string) (err error) {
 		sc.Options.Reauth = new(value == "1")
 	case optionConfirm:
 		sc.Options.ConfirmEmail = new(value == "1")
+	case scopeWebhook:
+		sc.Webhook = new(Webhook)
+		if json.Unmarshal([]byte(value), sc.Webhook) != nil {
+			err = errors.New("webhook") // whose secret an error might quote
+		}
 	case optionFromEmails:
 		err = json.Unmarshal([]byte(value), &sc.Options.FromEmails)
 	default:

@@ -37,7 +37,7 @@ import (
 const (
 	DefaultSessionTTL       = 30 * 24 * time.Hour
 	DefaultReservationAge   = 10 * time.Second
-	DefaultPoolSize         = 16 + FeedPartitions
+	DefaultPoolSize         = 16 + 2*FeedPartitions // blocking reads for admins, and for webhooks
 	DefaultSnapshotInterval = 30 * time.Second
 )
 

@@ -155,6 +155,7 @@ type Scope struct {
 	Providers   map[string]protocol.ProviderConfig
 	Sessions    string
 	Options     protocol.ScopeOptions
+	Webhook     *Webhook // nil: none
 }
 
 // A ScopeUpdate is what UpdateScope changes; each permission, provider and
@@ -166,6 +167,8 @@ type ScopeUpdate struct {
 	Providers   map[string]*protocol.ProviderConfig // nil removes one
 	Sessions    string
 	Options     protocol.ScopeOptions
+	Webhook     *protocol.WebhookConfig // an empty URL removes it, an empty secret keeps the present one
+	NewWebhook  NewWebhook
 }
 
 // An Admin is an admin's account.

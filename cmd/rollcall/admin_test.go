@@ -150,6 +150,22 @@ func TestAScopesSettingsAreChangedAndShown(t *testing.T) {
 	r.fails(protocol.StatusScopeNotFound, "scope", "remove", "A", "--yes")
 }
 
+func TestAWebhookIsSetShownAndCleared(t *testing.T) {
+	r := start(t, admin, "--scope", "A")
+	shown := regexp.MustCompile(`(?m)^secret of the webhook: (\S{16,})  \(shown once; keep it\)$`)
+	out := r.do("scope", "set", "A", "--webhook", "http://127.0.0.1:9/hook", "--webhook-event", "user.banned", "--webhook-event", "user.deleted")
+	wants(t, out, "webhook http://127.0.0.1:9/hook", "webhook events user.banned, user.deleted")
+	if !shown.MatchString(out) {
+		t.Errorf("no secret is shown:\n%s", out)
+	}
+	if out := r.do("scope", "show", "A"); shown.MatchString(out) {
+		t.Errorf("the secret is shown again:\n%s", out)
+	}
+	if out := r.do("scope", "set", "A", "--clear-webhook"); strings.Contains(out, "webhook") {
+		t.Errorf("it is still there:\n%s", out)
+	}
+}
+
 // What is asked of the server about a webhook, which keeps and posts it.
 func TestAWebhooksFlagsAreTakenAsTheyAre(t *testing.T) {
 	params := func(change func(*scopeSet)) protocol.ScopeParams {

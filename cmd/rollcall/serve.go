@@ -54,6 +54,8 @@ type serveCommand struct {
 	TokenKeyFile   string `placeholder:"FILE" help:"File that holds those keys."`
 	PrivateIssuers bool   `help:"Allow OpenID Connect issuers at private addresses."`
 
+	PrivateWebhooks bool `help:"Allow webhooks at private addresses, and http there."`
+
 	HashMemory  uint32 `default:"19456" placeholder:"KIB" help:"Memory of one password hash (Argon2id), in KiB."`
 	HashTime    uint32 `default:"2" placeholder:"N" help:"Passes of one password hash."`
 	HashThreads uint8  `default:"1" placeholder:"N" help:"Lanes of one password hash."`
@@ -253,6 +255,7 @@ func (c *serveCommand) config(log *slog.Logger) server.Config {
 		MailLimit:           c.MailLimit,
 		TokenKeys:           c.tokenKeys(),
 		PrivateIssuers:      c.PrivateIssuers,
+		PrivateWebhooks:     c.PrivateWebhooks,
 		Hash:                c.hash(),
 		HashWorkers:         c.HashWorkers,
 		HashQueue:           c.HashQueue,

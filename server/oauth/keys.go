@@ -16,6 +16,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"rollcall/server/guard"
 )
 
 const (
@@ -88,7 +90,7 @@ func (v *Verifier) readJWKS(ctx context.Context, issuer, address string) ([]jose
 	if err != nil {
 		return nil, errConfig("has a jwks_uri that is not a URL")
 	}
-	if err := checkURL(u, loopback(from.Hostname()), v.private); err != nil {
+	if err := guard.CheckURL(u, guard.Rules{Loopback: guard.Loopback(from.Hostname()), Private: v.private}); err != nil {
 		return nil, errConfig("has a jwks_uri that " + err.Error())
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)

@@ -25,7 +25,7 @@ a client is at most 32 KiB, a frame from a server at most 1 MiB.
 A client's first message is core.init, an admin's is admin.login. Members that the receiver does not
 know are ignored. Times are RFC 3339 UTC with milliseconds, access_token_expiry is in UNIX seconds.
 
-x-events lists the events of the feed. x-statuses lists the statuses of errors: at the end all of them, where those marked any may answer
+x-events lists the events of the feed. x-webhook is what is posted to a scope's webhook. x-statuses lists the statuses of errors: at the end all of them, where those marked any may answer
 any message; at an operation those that are its own. x-close-codes lists the codes of close frames.
 
 The operations are written from the server's side: it receives requests and sends pushes.
@@ -47,6 +47,7 @@ func Generate(source string) ([]byte, error) {
 		return nil, err
 	}
 	d := &document{schemas: schemas{notes, map[string]object{}}}
+	d.schemas.of(reflect.TypeFor[protocol.WebhookDelivery]())
 	for _, m := range protocol.Messages() {
 		if err := d.addMethod(m); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Type, err)
@@ -117,6 +118,7 @@ func (d *document) root() object {
 			pair("schemas", components),
 		}),
 		pair("x-events", events()),
+		pair("x-webhook", webhook()),
 		pair("x-statuses", statuses()),
 		pair("x-close-codes", closeCodes()),
 	}
@@ -271,6 +273,22 @@ func events() []any {
 		rows = append(rows, object{pair("event", e.Name), pair("description", e.Doc)})
 	}
 	return rows
+}
+
+// webhook describes the one thing that does not go over the connection.
+func webhook() object {
+	text := object{pair("type", "string")}
+	return object{
+		pair("description", "A POST to the URL that the scope's webhook names. The signature is v1= and the hexadecimal HMAC-SHA256 of timestamp, a dot and the body, keyed by the secret; the timestamp is in UNIX seconds. Any 2xx takes it, 410 pauses the webhook, all else is tried again."),
+		pair("headers", object{
+			pair("type", "object"),
+			pair("required", []any{protocol.HeaderDelivery, protocol.HeaderTimestamp, protocol.HeaderSignature}),
+			pair("properties", object{
+				pair(protocol.HeaderDelivery, text), pair(protocol.HeaderTimestamp, text), pair(protocol.HeaderSignature, text),
+			}),
+		}),
+		pair("payload", ref("WebhookDelivery")),
+	}
 }
 
 func channel() object { return object{pair("$ref", "#/channels/ws")} }
