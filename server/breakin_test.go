@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,10 +33,46 @@ var occupants atomic.Int64 // so that each has a name of his own
 func occupy(t *testing.T, n *node, creates int) {
 	t.Helper()
 	c := n.client()
-	for range creates {
-		c.Send("users.create", obj{"username": fmt.Sprint("busy", occupants.Add(1)), "password": thePassword})
+	n.submitting(creates, func() {
+		for range creates {
+			c.Send("users.create", obj{"username": fmt.Sprint("busy", occupants.Add(1)), "password": thePassword})
+		}
+	})
+}
+
+// submitting waits until what do sends has brought so many hashes into the queue.
+func (n *node) submitting(hashes int, do func()) {
+	n.t.Helper()
+	before := n.metric("rollcall_hashes_total") + n.metric("rollcall_hash_queue")
+	do()
+	await(n.t, "the hashes are in the queue", func() bool {
+		return n.metric("rollcall_hashes_total")+n.metric("rollcall_hash_queue") >= before+hashes
+	})
+}
+
+// metric reads a metric that has no labels.
+func (n *node) metric(name string) int {
+	n.t.Helper()
+	resp, err := http.Get("http://" + n.addr + "/metrics")
+	if err != nil {
+		n.t.Fatal(err)
 	}
-	wantResult(t, c.Call("core.ping", nil), `"pong"`) // all before it are under way
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			return int(f)
+		}
+	}
+	n.t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 // wantOnlyPassword checks that a user's password is one and not another.
@@ -146,8 +183,8 @@ func TestAPasswordChangeUnderWayIsRefusedOnceAnotherEndedItsSession(t *testing.T
 	login(t, thief, u)
 	occupy(t, n, 6)
 	change := func(c *wiretest.Client, password string) string {
-		id := c.Send("users.update", obj{"user_id": u.id, "update": obj{"password": password}})
-		wantResult(t, c.Call("core.ping", nil), `"pong"`)
+		id := ""
+		n.submitting(1, func() { id = c.Send("users.update", obj{"user_id": u.id, "update": obj{"password": password}}) })
 		return id
 	}
 	first := change(owner, "owners-secret")

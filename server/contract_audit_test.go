@@ -115,7 +115,7 @@ func TestAnExportHasEverythingLessSecrets(t *testing.T) {
 
 // readings are the admin's messages that change nothing that anybody else sees.
 var readings = strings.Fields(`admin.login admin.subscribe admin.unsubscribe admin.stats admin.nodes admin.users.list admin.users.get
-	admin.users.export admin.sessions.list admin.scopes.list admin.admins.list`)
+	admin.users.export admin.sessions.list admin.scopes.list admin.scopes.deliveries admin.admins.list`)
 
 // A changing is one message that changes something, and what its event is to say.
 type changing struct {

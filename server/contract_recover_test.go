@@ -65,15 +65,15 @@ func TestASubscriberWhoCannotBeGivenWhatItMissedIsTold(t *testing.T) {
 		creates(t, c, "tiny", 3)
 		events := f.take(3)
 		last := behind(events[2])
-		for what, bad := range map[string]position{
-			"of another epoch":            {last.Seq, "another", ""},
-			"of another epoch and number": {1, "another", ""},
-			"ahead of the head":           {last.Seq + 1000, last.Epoch, ""},
-			"just ahead of the head":      {last.Seq + 1, last.Epoch, ""},
-			"of another event":            {last.Seq, last.Epoch, "another"},
+		for what, bad := range map[string]func() position{ // last moves on
+			"of another epoch":            func() position { return position{last.Seq, "another", ""} },
+			"of another epoch and number": func() position { return position{1, "another", ""} },
+			"ahead of the head":           func() position { return position{last.Seq + 1000, last.Epoch, ""} },
+			"just ahead of the head":      func() position { return position{last.Seq + 1, last.Epoch, ""} },
+			"of another event":            func() position { return position{last.Seq, last.Epoch, "another"} },
 		} {
 			t.Run(what, func(t *testing.T) {
-				back := b.follow(since(at(theScope, bad)))
+				back := b.follow(since(at(theScope, bad())))
 				back.wantLost(theScope)
 				head := back.heads[theScope]
 				if head.Epoch != last.Epoch || head.Seq < last.Seq {

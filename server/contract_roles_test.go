@@ -55,6 +55,7 @@ var errands = []errand{
 	{"admin.scopes.create", func(scope string, _ user, _ string) obj { return obj{"name": "new " + scope} }, 0},
 	{"admin.scopes.update", func(scope string, _ user, _ string) obj { return obj{"name": scope, "sessions": "single"} }, 1004},
 	{"admin.scopes.delete", func(scope string, _ user, _ string) obj { return obj{"name": scope} }, 1004},
+	{"admin.scopes.deliveries", func(scope string, _ user, _ string) obj { return obj{"name": scope} }, 1004},
 	{"admin.admins.list", onNothing, 0},
 	{"admin.admins.create", func(_ string, _ user, account string) obj {
 		return obj{"name": "new-" + account, "role": "viewer", "password": staffPassword}

@@ -109,10 +109,21 @@ func (s *Server) login(ctx context.Context, c *conn, in *protocol.LoginParams, f
 			continue
 		}
 		if err != nil {
-			return protocol.Login{}, err
+			return protocol.Login{}, s.endedLogin(ctx, found.ID, err)
 		}
 		return loginObject(user, session), nil
 	}
+}
+
+// endedLogin says why a session ended while it began, where that was a ban.
+func (s *Server) endedLogin(ctx context.Context, user uuid.UUID, err error) error {
+	if !errors.Is(err, sessions.ErrSessionInvalid) {
+		return err
+	}
+	if u, e := s.store.User(ctx, user); e == nil && u.Ban != nil {
+		return &store.BannedError{Ban: *u.Ban}
+	}
+	return err
 }
 
 // loginByProvider logs in whoever has the proved identity in this scope. An
@@ -133,7 +144,7 @@ func (s *Server) loginByProvider(ctx context.Context, c *conn, in *protocol.Logi
 		return protocol.Login{}, store.ErrUserNotFound
 	}
 	if err != nil {
-		return protocol.Login{}, err
+		return protocol.Login{}, s.endedLogin(ctx, found.ID, err)
 	}
 	login := loginObject(user, session)
 	p, err := findProvider(user, in.Provider)

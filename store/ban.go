@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"rollcall/protocol"
@@ -23,7 +23,11 @@ func (s *Store) BanUser(ctx context.Context, id uuid.UUID, b Ban) (User, error) 
 	}
 	if !b.Until.IsZero() {
 		until = strconv.FormatInt(b.Until.UnixMilli(), 10)
-		more += `,"until":"` + b.Until.UTC().Format(time.RFC3339Nano) + `"`
+		at, err := json.Marshal(protocol.Time{Time: b.Until})
+		if err != nil {
+			return User{}, fmt.Errorf("ban user: %w", err)
+		}
+		more += `,"until":` + string(at)
 	}
 	u, err := s.setBan(ctx, id, until, b.Reason, more)
 	if err != nil {

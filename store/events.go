@@ -206,9 +206,11 @@ func (s *Store) TellFailedLogin(ctx context.Context, f FailedLogin) error {
 		return err
 	}
 	p := feedPartOf(f.Scope)
-	t.fails = []string{p.fails(f.Scope, shortHash("account:"+f.Account))}
-	if f.IP != "" {
-		t.fails = append(t.fails, p.fails(f.Scope, shortHash("address:"+f.IP)))
+	if f.Account != "" {
+		t.fails = append(t.fails, p.fails(f.Scope, shortHash("account:"+f.Account)))
+	}
+	if f.Address != "" {
+		t.fails = append(t.fails, p.fails(f.Scope, shortHash("address:"+f.Address)))
 	}
 	if err := s.appendFeed(ctx, t); err != nil {
 		return fmt.Errorf("tell failed login: %w", err)

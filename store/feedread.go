@@ -83,7 +83,7 @@ func (s *Store) FeedHead(ctx context.Context, scope string) (protocol.FeedPositi
 // FeedReaches reports whether everything that came behind a position is still
 // in the feed: false when the position is of another epoch, when the history
 // does not reach back to it, and when the feed is behind it or has another event
-// there, which begins a new epoch.
+// there. What a client claims to have seen changes nothing.
 func (s *Store) FeedReaches(ctx context.Context, scope string, since protocol.FeedPosition) (bool, error) {
 	ok, err := s.feedReaches(ctx, scope, since)
 	if err != nil {
@@ -118,8 +118,7 @@ func (s *Store) feedReaches(ctx context.Context, scope string, since protocol.Fe
 		return false, nil
 	case head.pos.Epoch == "" || since.Seq > head.pos.Seq,
 		entry != "" && since.Seq >= kept && len(cmds[2].(*redis.XMessageSliceCmd).Val()) == 0:
-		_, _, err := s.resetFeed(ctx, scope, since, entry)
-		return false, err
+		return false, nil
 	}
 	return since.Seq >= kept-1 && since.Seq >= head.origin, nil
 }
