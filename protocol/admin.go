@@ -1,6 +1,11 @@
 package protocol
 
 import (
+	"errors"
+	"reflect"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
 
@@ -200,14 +205,18 @@ type BanParams struct {
 	Until  Time   `json:"until,omitzero"`
 }
 
-// ImportParams brings users in with hashes made elsewhere.
+// ImportParams brings users in with hashes made elsewhere. A frame bounds the
+// message too, to fewer than 200 users where they have much to bring.
 type ImportParams struct {
 	Scope string       `json:"scope" rule:"required,scope"`
 	Users []ImportUser `json:"users" rule:"required,max=200"`
 }
 
-// ImportUser is one user to import. Kind names the hash: "argon2id", "bcrypt",
-// "rollcall" or "unknown".
+// ImportUser is one user to import. Kind names the hash: "argon2id" (a PHC
+// string) and "bcrypt" are of the password, "rollcall" is a PHC string of what
+// stands for it, see PasswordHash; "unknown", or none, goes without a hash, and
+// the user sets a password by a reset. A repeated user_id is answered as the
+// first time. Active is true by default, created_at now.
 type ImportUser struct {
 	UserID    uuid.UUID `json:"user_id,omitzero"`
 	Username  string    `json:"username" rule:"required,username"`
@@ -218,7 +227,70 @@ type ImportUser struct {
 	CreatedAt Time      `json:"created_at,omitzero"`
 	Hash      string    `json:"hash,omitzero" rule:"text"`
 	Kind      string    `json:"kind,omitzero" rule:"name"`
+
+	bad *Error // what is wrong with it, when it came from the wire
 }
+
+// Kinds of hashes in an import.
+const (
+	ImportArgon2id = "argon2id"
+	ImportBcrypt   = "bcrypt"
+	ImportRollcall = "rollcall"
+	ImportUnknown  = "unknown"
+)
+
+// Err returns what is wrong with a user that came from the wire, an *Error, or
+// nil. It is of that user alone: the others of the message can be imported.
+func (u *ImportUser) Err() error {
+	if u.bad != nil {
+		return u.bad
+	}
+	return nil
+}
+
+// UnmarshalJSONFrom reads a user and keeps what is wrong with it for Err.
+func (u *ImportUser) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	type plain ImportUser // without this method
+	*u = ImportUser{}
+	if raw.Kind() != '{' {
+		u.bad = Errorf(StatusWrongType, "users: must be objects")
+		return nil
+	}
+	if err := decodeParams(raw, (*plain)(u)); err != nil {
+		if !errors.As(err, &u.bad) {
+			return err
+		}
+		return nil
+	}
+	u.bad = importRules.check(reflect.ValueOf(u).Elem(), "", raw)
+	return nil
+}
+
+func (u *ImportUser) check() *Error {
+	switch u.Kind {
+	case ImportArgon2id, ImportBcrypt, ImportRollcall:
+		if u.Hash == "" {
+			return missing("hash")
+		}
+	case ImportUnknown:
+		if u.Hash != "" {
+			return Errorf(StatusOutOfBounds, "hash: of an unknown kind there is none")
+		}
+	case "":
+		if u.Hash != "" {
+			return missing("kind")
+		}
+	default:
+		return Errorf(StatusOutOfBounds, "kind: must be argon2id, bcrypt, rollcall or unknown")
+	}
+	return nil
+}
+
+var importRules = compileRules(importUserType)
 
 // ImportResult is the outcome of one imported user, in the order of the request.
 type ImportResult struct {
@@ -396,15 +468,18 @@ type Admin struct {
 	CreatedAt Time     `json:"created_at"`
 }
 
-// AdminParams creates an admin account.
+// AdminParams creates an admin account. The password has at least 8 characters.
 type AdminParams struct {
 	Name     string   `json:"name" rule:"required,name"`
 	Role     string   `json:"role" rule:"required"`
 	Scopes   []string `json:"scopes,omitzero" rule:"scope,max=256"`
-	Password string   `json:"password" rule:"required,password"`
+	Password string   `json:"password" rule:"required,newpassword"`
 }
 
 func (p *AdminParams) check() *Error {
+	if slices.Contains(p.Scopes, AllScopes) {
+		return Errorf(StatusOutOfBounds, "scopes: leave them out for all of them")
+	}
 	switch p.Role {
 	case RoleViewer, RoleOperator, RoleOwner:
 		return nil
@@ -417,8 +492,8 @@ type AdminRef struct {
 	Name string `json:"name" rule:"required,name"`
 }
 
-// AdminPasswordParams sets an admin's password.
+// AdminPasswordParams sets an admin's password, of at least 8 characters.
 type AdminPasswordParams struct {
 	Name     string `json:"name" rule:"required,name"`
-	Password string `json:"password" rule:"required,password"`
+	Password string `json:"password" rule:"required,newpassword"`
 }

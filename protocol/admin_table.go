@@ -114,7 +114,8 @@ var (
 
 	AdminUsersImport = define(Message{
 		Type: "admin.users.import", Access: AccessOwner, Changes: true,
-		Doc:      "Brings users in with hashes made elsewhere; a result each, in order.",
+		Doc: "Brings users in with hashes made elsewhere; a result each, in order: user_id, or error and status, so that a bad one does not stop the others. " +
+			"A login by a hash of the kind argon2id or bcrypt asks for the password once (610).",
 		Statuses: []Status{StatusScopeNotFound},
 	}, ImportParams{Scope: "Space Race", Users: []ImportUser{{Username: "tiny", Kind: "unknown"}}}, []ImportResult{{UserID: sampleID}})
 
@@ -164,24 +165,25 @@ var (
 
 	AdminAdminsList = define(Message{
 		Type: "admin.admins.list", Access: AccessOwner,
-		Doc: "The admin accounts.",
+		Doc: "The admin accounts that this owner may see: all, or for an account of some scopes those that are for none but these.",
 	}, None{}, []Admin{sampleAdmin})
 
 	AdminAdminsCreate = define(Message{
 		Type: "admin.admins.create", Access: AccessOwner, Order: OrderWrite, Changes: true,
-		Doc:      "Creates an admin account.",
-		Statuses: []Status{StatusUserExists, StatusBusy},
+		Doc:      "Creates an admin account, for all scopes when it names none. An owner whose own account is for some scopes can make it for these only (606).",
+		Statuses: []Status{StatusUserExists, StatusSessionInvalid, StatusBusy},
 	}, AdminParams{Name: "ops", Role: RoleOperator, Password: "the-admin-password"}, sampleAdmin)
 
 	AdminAdminsDelete = define(Message{
 		Type: "admin.admins.delete", Access: AccessOwner, Order: OrderWrite, Changes: true,
-		Doc:      "Deletes an admin account and ends its sessions. The last owner of all scopes stays (606).",
-		Statuses: []Status{StatusUserNotFound, StatusNotPermitted},
+		Doc:      "Deletes an admin account; its tokens end, and its connections on every node (4506). The last owner of all scopes stays (606).",
+		Statuses: []Status{StatusUserNotFound, StatusNotPermitted, StatusSessionInvalid, StatusBusy},
 	}, AdminRef{Name: "ops"}, true)
 
 	AdminAdminsSetPassword = define(Message{
 		Type: "admin.admins.setPassword", Access: AccessViewer, Order: OrderWrite, Changes: true,
-		Doc:      "Sets an admin's password: an owner's right, and everybody's for his own account. Ends the account's other sessions.",
-		Statuses: []Status{StatusUserNotFound, StatusBusy},
+		Doc: "Sets an admin's password: an owner's right for accounts that he may see, and everybody's for his own. " +
+			"The account's other tokens end, and its connections on every node (4506) but this one.",
+		Statuses: []Status{StatusUserNotFound, StatusNotPermitted, StatusSessionInvalid, StatusBusy},
 	}, AdminPasswordParams{Name: "ops", Password: "the-admin-password"}, sampleAdmin)
 )

@@ -78,7 +78,8 @@ func TestEveryMistakeHasItsStatus(t *testing.T) {
 		{"core.init", `{"scope":"s"}`, 804, "key"},
 		{"admin.login", `{}`, 804, "name"},
 		{"admin.login", `{"name":"admin"}`, 804, "password"},
-		{"admin.admins.create", `{"name":"ops","password":"p"}`, 804, "role"},
+		{"admin.admins.create", `{"name":"ops","password":"eight888"}`, 804, "role"},
+		{"admin.admins.setPassword", `{"name":"ops"}`, 804, "password"},
 
 		// 801: wrong type, or nested extra.
 		{"users.create", `[]`, 801, "data"},
@@ -182,7 +183,15 @@ func TestEveryMistakeHasItsStatus(t *testing.T) {
 		{"admin.scopes.create", `{"name":"s","providers":{"x":{"mode":"maybe"}}}`, 802, "mode"},
 		{"admin.scopes.create", `{"name":"s","providers":{"x":{"issuer":"` + strings.Repeat("x", 257) + `"}}}`, 802, "providers.x.issuer"},
 		{"admin.scopes.update", `{"name":"s","providers":{"x":null}}`, 0, ""},
-		{"admin.users.import", `{"scope":"s","users":[{"username":" x"}]}`, 802, "users.username"},
+		{"admin.users.import", `{"scope":"s","users":[{"username":" x"}]}`, 0, ""}, // of that user alone
+		{"admin.users.import", `{"scope":"s","users":[` + strings.Repeat(`{},`, 200) + `{}]}`, 802, "users"},
+		{"admin.users.import", `{"scope":"s","users":[{"username":"a","username":"b"}]}`, 830, "duplicate"},
+		{"admin.admins.create", `{"name":"ops","role":"viewer","password":"seven77"}`, 802, "password"},
+		{"admin.admins.create", `{"name":"ops","role":"viewer","password":"` + strings.Repeat("p", 1025) + `"}`, 802, "password"},
+		{"admin.admins.create", `{"name":"ops","role":"king","password":"eight888"}`, 802, "role"},
+		{"admin.admins.create", `{"name":"ops","role":"viewer","password":"eight888","scopes":["*"]}`, 802, "scopes"},
+		{"admin.admins.create", `{"name":"ops","role":"viewer","password":"éééééééé"}`, 0, ""},
+		{"admin.admins.setPassword", `{"name":"ops","password":"seven77"}`, 802, "password"},
 
 		// 704: no email address.
 		{"users.create", member(`"email":"tina"`), 704, "email"},

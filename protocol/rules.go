@@ -26,6 +26,7 @@ const (
 	MaxScopeBytes    = 64   // a scope's name
 	MaxEmailBytes    = 254  // RFC 5321, section 4.5.3.1.3, less the angle brackets
 	MaxPasswordBytes = 1024 // a password
+	MinAdminPassword = 8    // a new password of an admin, in characters
 	MaxTokenBytes    = 8192 // tokens and keys, ours and the providers'
 	MaxTextBytes     = 256  // reasons, subjects and other short texts
 	MaxTemplateKeys  = 20   // tpl_keys
@@ -42,6 +43,7 @@ var rules = map[string]rule{
 	"scope":       {checkScope, map[string]any{"minLength": 1, "maxLength": MaxScopeBytes}},
 	"email":       {checkEmail, map[string]any{"format": "email", "maxLength": MaxEmailBytes}},
 	"password":    {byteBound(MaxPasswordBytes), map[string]any{"minLength": 1, "maxLength": MaxPasswordBytes}},
+	"newpassword": {checkNewPassword, map[string]any{"minLength": MinAdminPassword, "maxLength": MaxPasswordBytes}},
 	"hash":        {checkHash, map[string]any{"pattern": "^[0-9a-f]{64}$"}},
 	"token":       {byteBound(MaxTokenBytes), map[string]any{"minLength": 1, "maxLength": MaxTokenBytes}},
 	"text":        {byteBound(MaxTextBytes), map[string]any{"minLength": 1, "maxLength": MaxTextBytes}},
@@ -57,6 +59,13 @@ func byteBound(most int) func(field, s string) *Error {
 		}
 		return nil
 	}
+}
+
+func checkNewPassword(field, s string) *Error {
+	if utf8.RuneCountInString(s) < MinAdminPassword || len(s) > MaxPasswordBytes {
+		return Errorf(StatusOutOfBounds, "%s: must be at least %d characters and at most %d bytes", field, MinAdminPassword, MaxPasswordBytes)
+	}
+	return nil
 }
 
 func checkName(field, s string) *Error {
@@ -201,6 +210,9 @@ func compileRules(t reflect.Type) *structRules {
 	sr := &structRules{}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		if f.Anonymous { // its members stand beside ours on the wire
 			for _, fr := range compileRules(f.Type).fields {
 				fr.index = append([]int{i}, fr.index...)
@@ -237,7 +249,7 @@ func compileRules(t reflect.Type) *structRules {
 		for elem.Kind() == reflect.Pointer || elem.Kind() == reflect.Slice {
 			elem = elem.Elem()
 		}
-		if elem.Kind() == reflect.Struct && elem != timeType && elem != clearableType && elem != valueType {
+		if elem.Kind() == reflect.Struct && elem != timeType && elem != clearableType && elem != valueType && elem != importUserType {
 			fr.nested = compileRules(elem)
 		}
 		sr.fields = append(sr.fields, fr)
@@ -259,6 +271,8 @@ var (
 	valueType     = reflect.TypeFor[Value]()
 	uuidType      = reflect.TypeFor[uuid.UUID]()
 	extraType     = reflect.TypeFor[Extra]()
+
+	importUserType = reflect.TypeFor[ImportUser]() // checks itself, see there
 )
 
 // A source is the text that a struct was decoded from. It tells an empty string

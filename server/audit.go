@@ -28,12 +28,12 @@ func note(ctx context.Context, change func(*auditNote)) {
 	}
 }
 
-// audited runs the handler of a message that changes something, and tells what
-// it did. An answer of 0 or false says that nothing was changed.
-func (s *Server) audited(w *request) (any, func(), error) {
+// audited runs the handler of a message that changes something, within the
+// admin's rights, and tells what it did, also when these have ended meanwhile. An
+// answer of 0 or false says that nothing was changed.
+func (s *Server) audited(ctx, within context.Context, w *request) (any, func(), error) {
 	n := auditNote{scope: protocol.AllScopes}
-	ctx := context.WithValue(s.deadlines.context(), auditKey{}, &n)
-	result, then, err := w.route.handle(ctx, w.conn, w.in)
+	result, then, err := w.route.handle(context.WithValue(within, auditKey{}, &n), w.conn, w.in)
 	if err != nil || result == 0 || result == false {
 		return result, then, err
 	}

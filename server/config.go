@@ -79,6 +79,7 @@ type Config struct {
 	// WriteTimeout bounds one write to a peer that does not read: it may take
 	// between one and two of them. Default 10 s.
 	WriteTimeout time.Duration
+	// DrainTimeout is the time over which connections are closed at shutdown. Default 15 s.
 	DrainTimeout time.Duration
 	// AdminSessionTTL is how long an admin token is good for. Default 12 h.
 	AdminSessionTTL time.Duration
@@ -86,7 +87,9 @@ type Config struct {
 	// OfflineGrace is how long a user whose last connection broke counts as
 	// online, so that a reconnect does not flap. Default 5 s.
 	OfflineGrace time.Duration
-
+	// LimitLoopback holds peers of this machine to the limits by address too: the
+	// lockout after wrong passwords. Otherwise they are exempt.
+	LimitLoopback bool
 	// MaxInFlight bounds the requests of one connection that are being worked
 	// on; more are answered 807. Default 64.
 	MaxInFlight int

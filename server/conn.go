@@ -296,7 +296,8 @@ func (c *conn) leave() {
 	c.hashing.end()
 	c.feeds.end()
 	c.client.Disconnect(c.offline) // set: a reader ends only after closeOnce has begun to close
-	<-c.closed                     // likewise
+	c.leaveAdmin()
+	<-c.closed // likewise
 	c.srv.conns.remove(c)
 }
 

@@ -36,6 +36,7 @@ var statuses = []struct {
 	{store.ErrScopeNotEmpty, protocol.StatusNotPermitted, "the scope still has users"},
 	{store.ErrAdminExists, protocol.StatusUserExists, "admin already exists"},
 	{store.ErrAdminNotFound, protocol.StatusUserNotFound, "admin not found"},
+	{store.ErrLastOwner, protocol.StatusNotPermitted, "the last owner of all scopes can't be deleted"},
 	{store.ErrBadCursor, protocol.StatusOutOfBounds, "cursor: not one that this server gave out"},
 }
 

@@ -135,10 +135,22 @@ func (s *Server) call(w *request) (result any, then func(), err error) {
 	if err := s.permit(w.conn, m, w.subject); err != nil {
 		return nil, nil, err
 	}
-	if m.Changes {
-		return s.audited(w)
+	ctx := s.deadlines.context()
+	if w.conn.phase != phaseAdmin {
+		return w.route.handle(ctx, w.conn, w.in)
 	}
-	return w.route.handle(s.deadlines.context(), w.conn, w.in)
+	admin := w.conn.admin.session
+	within, done := admin.Context(ctx)
+	defer done()
+	if m.Changes {
+		result, then, err = s.audited(ctx, within, w)
+	} else {
+		result, then, err = w.route.handle(within, w.conn, w.in)
+	}
+	if err != nil && admin.Ended() { // whatever it looks like from below
+		err = sessions.ErrSessionInvalid
+	}
+	return result, then, err
 }
 
 // permit is the one place where a request is allowed or not. Handlers add only
@@ -152,7 +164,7 @@ func (s *Server) permit(c *conn, m *protocol.Message, subject uuid.UUID) error {
 		switch {
 		case c.phase != phaseAdmin:
 			return errNotPermitted
-		case time.Now().After(c.admin.until):
+		case time.Now().After(c.admin.until), c.admin.session.Ended():
 			return sessions.ErrSessionInvalid
 		case !c.admin.may(m.Access):
 			return errNotPermitted

@@ -134,6 +134,8 @@ func (s *Server) enterRoutes() {
 	s.adminRoutes()
 	s.adminUserRoutes()
 	s.adminScopeRoutes()
+	s.adminAdminRoutes()
+	s.adminImportRoutes()
 	s.adminSessionRoutes()
 	s.adminStatRoutes()
 	s.feedRoutes()

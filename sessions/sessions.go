@@ -31,6 +31,7 @@ type Store interface {
 	EndSession(ctx context.Context, user uuid.UUID, sessionID string, code protocol.CloseCode, reason string) (bool, error)
 	EndSessions(ctx context.Context, user uuid.UUID, keep string, code protocol.CloseCode, reason string) (int, error)
 	Sessions(ctx context.Context, user uuid.UUID) ([]store.Session, error)
+	Admin(ctx context.Context, name string) (store.Admin, error)
 	Signal(ctx context.Context, sig store.Signal) error
 	Signals(ctx context.Context, fn func(store.Signal)) error
 
@@ -60,6 +61,7 @@ type Node struct {
 	log   *slog.Logger
 
 	registry registry
+	admins   adminRegistry
 	lastConn atomic.Uint64
 	conns    atomic.Int64 // connected, and not yet disconnected
 
@@ -164,10 +166,13 @@ func (n *Node) apply(ctx context.Context, sig store.Signal) {
 		n.registry.single(sig.User, sig.Places)
 	case store.SignalScope:
 		n.onScope(sig.Scope)
+	case store.SignalAdmin:
+		n.endAdmin(sig.Admin, sig.Generation)
 	case store.SignalResync:
 		n.onScope("")
 		n.auditDue.Store(true)
 		n.resync(ctx)
+		n.resyncAdmins(ctx)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/redis/go-redis/v9"
+
+	"rollcall/protocol"
 )
 
 // An admin is a hash: ca created_at in ms, r role, s scopes as a JSON array
@@ -27,13 +29,31 @@ const (
 )
 
 var (
-	scriptAdminToken = newScript("admin_token")
-	scriptInitKey    = newScript("init_key")
+	scriptAdminCreate   = newScript("admin_create")
+	scriptAdminDelete   = newScript("admin_delete")
+	scriptAdminPassword = newScript("admin_password")
+	scriptAdminToken    = newScript("admin_token")
+	scriptInitKey       = newScript("init_key")
 )
 
-// CreateAdmin creates an admin. ErrAdminExists if the name is taken.
+// An AdminRef names an admin as he was at one moment: since then he may have
+// been deleted, or have got another password. The zero AdminRef stands for the
+// server itself, which may do everything.
+type AdminRef struct{ Name, Generation string }
+
+// Ref names the admin as he was read.
+func (a Admin) Ref() AdminRef { return AdminRef{a.Name, a.Generation} }
+
+// CreateAdmin creates an admin, for the server itself. ErrAdminExists if the
+// name is taken.
 func (s *Store) CreateAdmin(ctx context.Context, a Admin) (Admin, error) {
-	args := []any{a.Name, opTTL.Milliseconds(), "", "",
+	return s.CreateAdminBy(ctx, AdminRef{}, a)
+}
+
+// CreateAdminBy creates an admin if the one who asks for it still is one, else
+// ErrSessionInvalid. ErrAdminExists if the name is taken.
+func (s *Store) CreateAdminBy(ctx context.Context, by AdminRef, a Admin) (Admin, error) {
+	args := []any{a.Name, opTTL.Milliseconds(), by.Generation,
 		adminRole, a.Role, fieldPassword, string(a.Password), adminGeneration, randomID()}
 	if len(a.Scopes) > 0 {
 		b, err := json.Marshal(a.Scopes)
@@ -43,12 +63,19 @@ func (s *Store) CreateAdmin(ctx context.Context, a Admin) (Admin, error) {
 		args = append(args, adminScopes, string(b))
 	}
 	keys := []string{adminKey(a.Name), adminNamesKey, opKey(adminsTag, randomID())}
-	r, err := s.runReply(ctx, scriptCreateListed, keys, args...)
-	if err == nil && r.int(0) == 0 {
-		err = ErrAdminExists
+	if by != (AdminRef{}) {
+		keys = append(keys, adminKey(by.Name))
 	}
+	r, err := s.runReply(ctx, scriptAdminCreate, keys, args...)
 	if err == nil {
-		a, _, err = decodeAdmin(a.Name, r.texts(1))
+		switch r.int(0) {
+		case 0:
+			err = ErrAdminExists
+		case 2:
+			err = ErrSessionInvalid
+		default:
+			a, err = decodeAdmin(a.Name, r.texts(1))
+		}
 	}
 	if err != nil {
 		return Admin{}, fmt.Errorf("create admin: %w", err)
@@ -58,17 +85,17 @@ func (s *Store) CreateAdmin(ctx context.Context, a Admin) (Admin, error) {
 
 // Admin returns an admin, or ErrAdminNotFound.
 func (s *Store) Admin(ctx context.Context, name string) (Admin, error) {
-	a, _, err := s.readAdmin(ctx, name)
+	a, err := s.readAdmin(ctx, name)
 	if err != nil {
 		return Admin{}, fmt.Errorf("read admin: %w", err)
 	}
 	return a, nil
 }
 
-func (s *Store) readAdmin(ctx context.Context, name string) (a Admin, generation string, err error) {
+func (s *Store) readAdmin(ctx context.Context, name string) (Admin, error) {
 	cmd := redis.NewStringSliceCmd(ctx, "hgetall", adminKey(name))
 	if err := s.do(ctx, cmd); err != nil {
-		return Admin{}, "", err
+		return Admin{}, err
 	}
 	return decodeAdmin(name, cmd.Val())
 }
@@ -81,7 +108,7 @@ func (s *Store) Admins(ctx context.Context) ([]Admin, error) {
 	}
 	all := make([]Admin, 0, len(names))
 	for _, name := range names {
-		a, _, err := s.readAdmin(ctx, name)
+		a, err := s.readAdmin(ctx, name)
 		if errors.Is(err, ErrAdminNotFound) {
 			continue // deleted just now
 		}
@@ -93,50 +120,112 @@ func (s *Store) Admins(ctx context.Context) ([]Admin, error) {
 	return all, nil
 }
 
-// DeleteAdmin deletes an admin, whose tokens end with him, and reports whether
-// there was one.
-func (s *Store) DeleteAdmin(ctx context.Context, name string) (bool, error) {
-	keys := []string{adminKey(name), adminNamesKey, opKey(adminsTag, randomID())}
-	n, err := s.run(ctx, scriptDeleteListed, keys, name, opTTL.Milliseconds(), "", "")
+// DeleteAdmin deletes an admin, ends his tokens and tells every node. The last
+// owner of all scopes stays: ErrLastOwner. It is ErrConflict if the admin is not
+// as he was read, and ErrSessionInvalid if the one who asks is none any more.
+func (s *Store) DeleteAdmin(ctx context.Context, by, a AdminRef) error {
+	names, err := s.listed(ctx, adminNamesKey)
 	if err != nil {
-		return false, fmt.Errorf("delete admin: %w", err)
+		return fmt.Errorf("delete admin: %w", err)
 	}
-	return n == int64(1), nil
+	asks, askedAs := a.Name, ""
+	if by != (AdminRef{}) {
+		asks, askedAs = by.Name, "="+by.Generation
+	}
+	keys := []string{adminKey(a.Name), adminNamesKey, opKey(adminsTag, randomID()), outboxKey(adminsTag), adminKey(asks)}
+	for _, name := range names {
+		if name != a.Name {
+			keys = append(keys, adminKey(name))
+		}
+	}
+	tell := adminEffect(a)
+	how, err := s.run(ctx, scriptAdminDelete, keys,
+		a.Name, opTTL.Milliseconds(), a.Generation, askedAs, tell.id, tell.String(), protocol.RoleOwner)
+	if err == nil {
+		err = adminOutcome(how)
+	}
+	if err != nil {
+		return fmt.Errorf("delete admin: %w", err)
+	}
+	s.finish(ctx, outboxKey(adminsTag), tell)
+	return nil
 }
 
-// SetAdminPassword stores a new password record and ends all tokens of the
-// admin.
-func (s *Store) SetAdminPassword(ctx context.Context, name string, record []byte) (Admin, error) {
-	r, err := s.runReply(ctx, scriptChangeListed, []string{adminKey(name)}, "", "",
-		fieldPassword, string(record), adminGeneration, randomID())
-	if err == nil && r.int(0) == 0 {
-		err = ErrAdminNotFound
+// SetAdminPassword stores a new password record, ends all tokens of the admin
+// and tells every node; it returns the admin in his new generation. The errors
+// are those of DeleteAdmin, but for ErrLastOwner.
+func (s *Store) SetAdminPassword(ctx context.Context, by AdminRef, a Admin, record []byte) (Admin, error) {
+	keys := []string{adminKey(a.Name), opKey(adminsTag, randomID()), outboxKey(adminsTag)}
+	if by != (AdminRef{}) {
+		keys = append(keys, adminKey(by.Name))
 	}
-	var a Admin
+	tell, generation := adminEffect(a.Ref()), randomID()
+	how, err := s.run(ctx, scriptAdminPassword, keys,
+		opTTL.Milliseconds(), a.Generation, by.Generation, tell.id, tell.String(), string(record), generation)
 	if err == nil {
-		a, _, err = decodeAdmin(name, r.texts(1))
+		err = adminOutcome(how)
 	}
 	if err != nil {
 		return Admin{}, fmt.Errorf("set admin's password: %w", err)
 	}
+	s.finish(ctx, outboxKey(adminsTag), tell)
+	a.Password, a.Generation = record, generation
 	return a, nil
 }
 
-// StartAdminSession makes a token that is good for ttl, or until the admin is
-// deleted or gets another password.
-func (s *Store) StartAdminSession(ctx context.Context, name string, ttl time.Duration) (token string, expires time.Time, err error) {
-	_, generation, err := s.readAdmin(ctx, name)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("start admin's session: %w", err)
+// adminOutcome is what a script that changes an admin said, as an error.
+func adminOutcome(how any) error {
+	switch how {
+	case int64(1):
+		return nil
+	case int64(0):
+		return ErrAdminNotFound
+	case int64(2):
+		return ErrSessionInvalid
+	case int64(3):
+		return ErrConflict
+	case int64(4):
+		return ErrLastOwner
 	}
+	return errors.New("unexpected reply")
+}
+
+// adminEffect tells all nodes that a generation of an admin has ended. Being
+// about that one generation it may come late, or twice: those who logged in
+// since are of another.
+func adminEffect(a AdminRef) effect {
+	return signalEffect(Signal{Kind: SignalAdmin, Admin: a.Name, Generation: a.Generation})
+}
+
+// StartAdminSession makes a token for an admin as he was read. It is good for
+// ttl, or until the admin is deleted or gets another password; if he did since
+// he was read, it never is.
+func (s *Store) StartAdminSession(ctx context.Context, a Admin, ttl time.Duration) (token string, expires time.Time, err error) {
 	raw := make([]byte, adminTokenBytes)
 	rand.Read(raw)
 	token = base64.RawURLEncoding.EncodeToString(raw)
-	r, err := s.runReply(ctx, scriptAdminToken, []string{adminTokenKey(hashAdminToken(token))}, generation, name, ttl.Milliseconds())
+	expires, err = s.keepAdminToken(ctx, token, a, ttl)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("start admin's session: %w", err)
 	}
-	return token, millis(r.int(0)), nil
+	return token, expires, nil
+}
+
+// KeepAdminSession makes a token of an admin's former generation good for the
+// one that he is read in, for ttl from now.
+func (s *Store) KeepAdminSession(ctx context.Context, token string, a Admin, ttl time.Duration) error {
+	if _, err := s.keepAdminToken(ctx, token, a, ttl); err != nil {
+		return fmt.Errorf("keep admin's session: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) keepAdminToken(ctx context.Context, token string, a Admin, ttl time.Duration) (expires time.Time, err error) {
+	r, err := s.runReply(ctx, scriptAdminToken, []string{adminTokenKey(hashAdminToken(token))}, a.Generation, a.Name, ttl.Milliseconds())
+	if err != nil {
+		return time.Time{}, err
+	}
+	return millis(r.int(0)), nil
 }
 
 // AdminSession returns the admin of a token and until when it is good, or
@@ -162,8 +251,8 @@ func (s *Store) adminSession(ctx context.Context, token string) (Admin, time.Tim
 	if err != nil {
 		return Admin{}, time.Time{}, errors.New("stored admin token is malformed")
 	}
-	a, now, err := s.readAdmin(ctx, name)
-	if errors.Is(err, ErrAdminNotFound) || err == nil && now != generation {
+	a, err := s.readAdmin(ctx, name)
+	if errors.Is(err, ErrAdminNotFound) || err == nil && a.Generation != generation {
 		return Admin{}, time.Time{}, ErrSessionInvalid
 	}
 	return a, expires, err
@@ -175,9 +264,9 @@ func hashAdminToken(token string) string {
 }
 
 // decodeAdmin makes an admin of his hash, field, value, …
-func decodeAdmin(name string, flat []string) (a Admin, generation string, err error) {
+func decodeAdmin(name string, flat []string) (a Admin, err error) {
 	if len(flat) == 0 {
-		return Admin{}, "", ErrAdminNotFound
+		return Admin{}, ErrAdminNotFound
 	}
 	a.Name = name
 	for i := 0; i+1 < len(flat); i += 2 {
@@ -189,15 +278,15 @@ func decodeAdmin(name string, flat []string) (a Admin, generation string, err er
 		case fieldPassword:
 			a.Password = []byte(value)
 		case adminGeneration:
-			generation = value
+			a.Generation = value
 		case adminScopes:
 			err = json.Unmarshal([]byte(value), &a.Scopes)
 		}
 		if err != nil {
-			return Admin{}, "", fmt.Errorf("stored admin is malformed: %w", err)
+			return Admin{}, fmt.Errorf("stored admin is malformed: %w", err)
 		}
 	}
-	return a, generation, nil
+	return a, nil
 }
 
 // InitServerKey keeps the SHA-256 of the server key if none is kept yet, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -92,6 +93,9 @@ func (s *Store) tryCreate(ctx context.Context, n *NewUser, entries []entry, c *c
 			ID: n.ID, Scope: n.Scope, Username: n.Username, Email: n.Email, Group: n.Group, Extra: n.Extra,
 			Active: n.Active, Confirmation: n.Confirmation, Password: slices.Clone(n.Password),
 			CreatedAt: at, UpdatedAt: at,
+		}
+		if !n.CreatedAt.IsZero() {
+			u.CreatedAt = n.CreatedAt.Truncate(time.Millisecond).UTC()
 		}
 		if n.Provider != nil {
 			u.ProviderRecords = []Provider{n.Provider.clone()}

@@ -61,7 +61,8 @@ const (
 	expiryPrefix      = "px:"
 )
 
-// fields returns the hash of a new user as field, value, … without its times.
+// fields returns the hash of a new user as field, value, … without the times
+// that creating it sets.
 func (n *NewUser) fields() []any {
 	f := make([]any, 0, 20+2*len(n.Extra))
 	put := func(field, value string) {
@@ -89,6 +90,9 @@ func (n *NewUser) fields() []any {
 	}
 	if n.Provider != nil {
 		f = append(f, n.Provider.fields()...)
+	}
+	if !n.CreatedAt.IsZero() {
+		f = append(f, fieldCreatedAt, n.CreatedAt.UnixMilli())
 	}
 	return f
 }

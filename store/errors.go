@@ -60,6 +60,8 @@ var (
 
 	ErrAdminExists   = errors.New("admin exists")
 	ErrAdminNotFound = errors.New("admin not found")
+	// ErrLastOwner: nobody would be left who may do everything.
+	ErrLastOwner = errors.New("last owner of all scopes")
 
 	// ErrConflict: what the caller had seen is no longer so, or concurrent
 	// changes kept getting in the way until the retry budget was used up.

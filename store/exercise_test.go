@@ -82,24 +82,50 @@ func exercise(t *testing.T, s *Store) {
 	must(err)
 	must(s.DeleteScope(ctx, testScope))
 
-	_, err = s.CreateAdmin(ctx, Admin{Name: "{root}", Role: protocol.RoleOwner, Password: []byte("r")})
-	must(err)
-	token, _, err := s.StartAdminSession(ctx, "{root}", time.Hour)
-	must(err)
-	_, _, err = s.AdminSession(ctx, token)
-	must(err)
-	_, err = s.SetAdminPassword(ctx, "{root}", []byte("s"))
-	must(err)
-	_, err = s.Admins(ctx)
-	must(err)
-	if deleted, err := s.DeleteAdmin(ctx, "{root}"); !deleted || err != nil {
-		t.Error(deleted, err)
-	}
+	exerciseAdmins(t, s)
 	if _, created, err := s.InitServerKey(ctx, []byte("hash")); !created || err != nil {
 		t.Error(created, err)
 	}
 	must(s.Sweep(ctx))
 	checkConsistent(t, s, false)
+}
+
+// exerciseAdmins calls everything about admins and guards.
+func exerciseAdmins(t *testing.T, s *Store) {
+	ctx := t.Context()
+	root, err := s.CreateAdmin(ctx, Admin{Name: "{root}", Role: protocol.RoleOwner, Password: []byte("r")})
+	must(t, err)
+	ops, err := s.CreateAdminBy(ctx, root.Ref(), Admin{Name: "ops", Role: protocol.RoleViewer, Password: []byte("r")})
+	must(t, err)
+	token, _, err := s.StartAdminSession(ctx, root, time.Hour)
+	must(t, err)
+	_, _, err = s.AdminSession(ctx, token)
+	must(t, err)
+	root, err = s.SetAdminPassword(ctx, root.Ref(), root, []byte("s"))
+	must(t, err)
+	_, err = s.Admins(ctx)
+	must(t, err)
+	must(t, s.DeleteAdmin(ctx, root.Ref(), ops.Ref()))
+	wantErr(t, s.DeleteAdmin(ctx, root.Ref(), root.Ref()), ErrLastOwner)
+	_, err = s.CreateAdmin(ctx, Admin{Name: "last", Role: protocol.RoleOwner})
+	must(t, err)
+	must(t, s.DeleteAdmin(ctx, AdminRef{}, root.Ref()))
+
+	try, _, err := s.Try(ctx, theGuard)
+	must(t, err)
+	must(t, s.Undo(ctx, try))
+	for range theGuard.Limit + 1 {
+		_, _, err = s.Try(ctx, theGuard)
+		must(t, err)
+	}
+	must(t, s.Clear(ctx, try))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEverythingWorksOnEveryStorage(t *testing.T) {
@@ -343,8 +369,8 @@ func TestARepeatedScriptChangesNothingAndAnswersTheSame(t *testing.T) {
 	for _, sc := range []*script{
 		scriptReserve, scriptFence, scriptRelease, scriptCreate, scriptUpdate, scriptDelete, scriptLogin, scriptResume,
 		scriptEndSession, scriptEndSessions, scriptSessions, scriptIdempotent, scriptCreateListed, scriptChangeListed,
-		scriptDeleteListed, scriptAdminToken, scriptInitKey,
-		scriptChangeWebhook, scriptHookClaim, scriptHookAdvance, scriptHookRelease,
+		scriptDeleteListed, scriptAdminCreate, scriptAdminDelete, scriptAdminPassword, scriptAdminToken, scriptInitKey,
+		scriptGuard, scriptChangeWebhook, scriptHookClaim, scriptHookAdvance, scriptHookRelease,
 	} {
 		names[sc.sha] = sc.name
 	}
@@ -373,6 +399,9 @@ func TestARepeatedScriptChangesNothingAndAnswersTheSame(t *testing.T) {
 			return
 		case "resume", "admin_token", "hook_claim": // good for a millisecond longer
 			return
+		case "guard": // one has to wait a millisecond less
+			c.Val().([]any)[0], second.Val().([]any)[0] = c.Val().([]any)[0] != int64(0), second.Val().([]any)[0] != int64(0)
+			c.Val().([]any)[1], second.Val().([]any)[1] = c.Val().([]any)[1] != int64(0), second.Val().([]any)[1] != int64(0)
 		case "login": // what the first run ended is told by a sweep
 			c.Val().([]any)[4], second.Val().([]any)[4] = nil, nil
 		case "release": // there is nothing left to release
@@ -398,7 +427,7 @@ func TestARepeatedScriptChangesNothingAndAnswersTheSame(t *testing.T) {
 	}})
 	exercise(t, s)
 	// The first run of each was by its text, so everything runs a second time.
-	server.Client().Del(t.Context(), metaKey, idemKey(testScope, "key"))
+	server.Client().Del(t.Context(), metaKey, idemKey(testScope, "key"), adminKey("last"), adminNamesKey)
 	exercise(t, s)
 	for _, name := range names {
 		if !ran[name] {

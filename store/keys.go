@@ -34,6 +34,7 @@ import (
 //	rc:mail:<scope>:<email key>      the same
 //	rc:prov:<scope>:<provider>:<id>  the same
 //	rc:mailrate:<scope>:<hash>       zset: the mails that an address got, see mailrate.go; with TTL
+//	rc:guard:<kind>:<hash>           hash: the tries of something that is guessed, see lockout.go; with TTL
 //	rc:idem:<scope>:<key>            string "<uuid> <digest>"; TTL idempotencyTTL
 //	rc:atok:<hash>                   string: an admin's session; with TTL
 //
@@ -45,7 +46,7 @@ import (
 //	rc:{scopes}:op:<op id>, rc:{scopes}:outbox
 //	rc:{admins}:admin:<name>     hash: the admin
 //	rc:{admins}:names            set: names of all admins
-//	rc:{admins}:op:<op id>
+//	rc:{admins}:op:<op id>, rc:{admins}:outbox
 //	rc:{nodes}:leases            hash: lease → "<expires ms> <what the node says of itself>", see leases.go
 //	rc:{nodes}:clock             hash: r when a lease was last renewed, q until when nobody reaps; ms
 //	rc:{nodes}:census:<minute>   string: the node that counts in that minute; with TTL
@@ -122,6 +123,9 @@ func providerKey(scope, provider, identity string) string {
 func mailRateKey(scope, hash string) string {
 	return keyPrefix + "mailrate:" + escapeKey(scope) + ":" + hash
 }
+func guardKey(kind, hash string) string {
+	return keyPrefix + "guard:" + escapeKey(kind) + ":" + hash
+}
 func idemKey(scope, key string) string {
 	return keyPrefix + "idem:" + escapeKey(scope) + ":" + escapeKey(key)
 }
@@ -135,11 +139,11 @@ func outboxKey(tag string) string      { return tag + "outbox" }
 
 // outboxes returns the keys of all outboxes.
 func outboxes() []string {
-	keys := make([]string, 0, Partitions+1)
+	keys := make([]string, 0, Partitions+2)
 	for _, p := range partitions {
 		keys = append(keys, p.outbox())
 	}
-	return append(keys, outboxKey(scopesTag))
+	return append(keys, outboxKey(scopesTag), outboxKey(adminsTag))
 }
 
 // escapeKey makes chosen text safe within a key: no braces, which would pick

@@ -136,30 +136,26 @@ func TestAnAdminComesBackAsCreated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want.CreatedAt = made.CreatedAt
+		want.CreatedAt, want.Generation = made.CreatedAt, made.Generation
 		read, err := s.Admin(t.Context(), want.Name)
 		if err != nil || !reflect.DeepEqual(made, want) || !reflect.DeepEqual(read, want) {
 			t.Errorf("made %+v, read %+v, %v; want %+v", made, read, err, want)
 		}
 		_, err = s.CreateAdmin(t.Context(), Admin{Name: want.Name, Role: protocol.RoleOwner})
 		wantErr(t, err, ErrAdminExists)
-		if _, err := s.CreateAdmin(t.Context(), Admin{Name: "A", Role: protocol.RoleOwner}); err != nil {
+		other, err := s.CreateAdmin(t.Context(), Admin{Name: "A", Role: protocol.RoleViewer})
+		if err != nil {
 			t.Fatal(err)
 		}
 		all, err := s.Admins(t.Context())
 		if err != nil || len(all) != 2 || all[0].Name != "A" || all[0].Scopes != nil || !reflect.DeepEqual(all[1], want) {
 			t.Errorf("all: %+v, %v", all, err)
 		}
-		for i, want := range []bool{true, false} {
-			if deleted, err := s.DeleteAdmin(t.Context(), "A"); deleted != want || err != nil {
-				t.Errorf("delete %d: %v, %v", i, deleted, err)
-			}
-		}
+		must(t, s.DeleteAdmin(t.Context(), AdminRef{}, other.Ref()))
+		wantErr(t, s.DeleteAdmin(t.Context(), AdminRef{}, other.Ref()), ErrAdminNotFound)
 		_, err = s.Admin(t.Context(), "A")
 		wantErr(t, err, ErrAdminNotFound)
-		_, err = s.SetAdminPassword(t.Context(), "A", []byte("x"))
-		wantErr(t, err, ErrAdminNotFound)
-		_, _, err = s.StartAdminSession(t.Context(), "A", time.Hour)
+		_, err = s.SetAdminPassword(t.Context(), AdminRef{}, other, []byte("x"))
 		wantErr(t, err, ErrAdminNotFound)
 	})
 }
@@ -172,7 +168,7 @@ func TestAnAdminsTokenEndsWithThePasswordTheAccountAndTime(t *testing.T) {
 		}
 		start := func(ttl time.Duration) string {
 			t.Helper()
-			token, expires, err := s.StartAdminSession(t.Context(), "root", ttl)
+			token, expires, err := s.StartAdminSession(t.Context(), admin, ttl)
 			if d := time.Until(expires); err != nil || d > ttl+time.Minute || d < ttl-time.Minute {
 				t.Fatal(expires, err)
 			}
@@ -188,15 +184,20 @@ func TestAnAdminsTokenEndsWithThePasswordTheAccountAndTime(t *testing.T) {
 			wantErr(t, err, ErrSessionInvalid)
 		}
 		first, second := start(time.Hour), start(time.Hour)
-		if admin, err = s.SetAdminPassword(t.Context(), "root", []byte("q")); err != nil || string(admin.Password) != "q" {
+		before := admin
+		if admin, err = s.SetAdminPassword(t.Context(), AdminRef{}, admin, []byte("q")); err != nil || string(admin.Password) != "q" {
 			t.Fatal(admin, err)
 		}
 		invalid(first)
 		invalid(second)
+		// Whose password was checked before it was changed.
+		late, _, err := s.StartAdminSession(t.Context(), before, time.Hour)
+		must(t, err)
+		invalid(late)
 		third := start(time.Hour)
-		if _, err := s.DeleteAdmin(t.Context(), "root"); err != nil {
-			t.Fatal(err)
-		}
+		_, err = s.CreateAdmin(t.Context(), Admin{Name: "another", Role: protocol.RoleOwner})
+		must(t, err)
+		must(t, s.DeleteAdmin(t.Context(), AdminRef{}, admin.Ref()))
 		invalid(third)
 		if admin, err = s.CreateAdmin(t.Context(), Admin{Name: "root", Role: protocol.RoleViewer}); err != nil {
 			t.Fatal(err)

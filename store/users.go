@@ -22,8 +22,9 @@ type User struct {
 	// asked for or it is done, else ConfirmationPending or ConfirmationFailed.
 	Confirmation string
 
-	// Password is the server's record of the password, opaque here and of at
-	// most 64 bytes. Nil: the user has no password.
+	// Password is the server's record of the password, opaque here. One of more
+	// than 64 bytes, as some that were made elsewhere, costs the user's hash its
+	// compact form. Nil: the user has no password.
 	Password []byte
 
 	// Times have milliseconds. LastLoginAt is zero before the first login.
@@ -68,6 +69,7 @@ type NewUser struct {
 	Confirmation    string
 	Password        []byte
 	Provider        *Provider // an identity to log in by, reserved like the username; nil: none
+	CreatedAt       time.Time // for one who was a user elsewhere before, after 1970; zero: now
 	Via             Via       // what user.created tells of how and where from
 }
 
@@ -175,6 +177,7 @@ type Admin struct {
 	Scopes     []string // none: all of them
 	Password   []byte   // the server's record, opaque here
 	CreatedAt  time.Time
+	Generation string // another one with each password
 }
 
 // A SignalKind says what a Signal asks of the nodes.
@@ -186,6 +189,7 @@ const (
 	SignalReplace SignalKind = "replace" // close connection Conn of Node, if it is logged in by Session
 	SignalSingle  SignalKind = "single"  // close the connections of User at Places
 	SignalScope   SignalKind = "scope"   // the definition of Scope changed
+	SignalAdmin   SignalKind = "admin"   // Generation of Admin has ended: close his connections
 	SignalResync  SignalKind = "resync"  // signals may have been missed: check everything
 )
 
@@ -201,4 +205,7 @@ type Signal struct {
 	Places  []string   `json:"places,omitzero"` // "<lease>.<place>"
 	Code    int        `json:"code,omitzero"`
 	Reason  string     `json:"reason,omitzero"`
+
+	Admin      string `json:"admin,omitzero"`
+	Generation string `json:"generation,omitzero"` // of an admin
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"rollcall/protocol"
 	"rollcall/protocol/client"
 )
@@ -42,19 +40,27 @@ func (f *connectFlags) connect(ctx context.Context, p Program, s *settings) (_ c
 	return ctx, c, func() { c.Close(); cancel() }, nil
 }
 
+// ready finds the admin's password, by asking for it if need be. The time that
+// this takes is the person's own, and not of the command's timeout.
+func (f *connectFlags) ready(p Program, s *settings) error {
+	password, err := s.secret("admin-password", f.AdminPassword, f.AdminPasswordFile)
+	if err == nil && password == "" {
+		password, err = askPassword(p, "Password of "+f.Admin+": ")
+	}
+	if err != nil {
+		return err
+	}
+	f.AdminPassword, f.AdminPasswordFile = password, ""
+	return nil
+}
+
 // options are those of the admin's connection. The password is asked for where
 // it was not given.
 func (f *connectFlags) options(p Program, s *settings) (client.Options, error) {
-	password, err := s.secret("admin-password", f.AdminPassword, f.AdminPasswordFile)
-	if err != nil {
+	if err := f.ready(p, s); err != nil {
 		return client.Options{}, err
 	}
-	if password == "" {
-		if password, err = askPassword(p, "Password of "+f.Admin+": "); err != nil {
-			return client.Options{}, err
-		}
-	}
-	return client.Options{Admin: &protocol.AdminLoginParams{Name: f.Admin, Password: string(password)}}, nil
+	return client.Options{Admin: &protocol.AdminLoginParams{Name: f.Admin, Password: string(f.AdminPassword)}}, nil
 }
 
 // limit returns a context that ends when the timeout has passed.
@@ -76,14 +82,12 @@ func (f *connectFlags) dial(ctx context.Context, opt client.Options) (*client.Cl
 // askPassword reads a password from a terminal, without echo, or else one line
 // from standard input.
 func askPassword(p Program, prompt string) (secret, error) {
-	if file, ok := p.Stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		fmt.Fprint(p.Stderr, prompt)
-		line, err := term.ReadPassword(int(file.Fd()))
-		fmt.Fprintln(p.Stderr)
+	if file, ok := p.terminal(); ok {
+		line, err := p.readHidden(file, prompt)
 		if err != nil {
-			return "", fmt.Errorf("read password: %w", err)
+			return "", err
 		}
-		return nonEmpty(string(line))
+		return nonEmpty(line)
 	}
 	line, err := bufio.NewReader(p.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -30,6 +30,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run a server."`
 	User    userCommands   `cmd:"" help:"Manage the users of a running server."`
 	Scope   scopeCommands  `cmd:"" help:"Manage the scopes of a running server."`
+	Admin   adminCommands  `cmd:"" help:"Manage the admin accounts of a running server."`
 	Watch   watchCommand   `cmd:"" help:"Follow what happens on a running server."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

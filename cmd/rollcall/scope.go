@@ -13,7 +13,11 @@ import (
 type scopeCommands struct {
 	Add         scopeAdd         `cmd:"" help:"Add a scope."`
 	List        scopeList        `cmd:"" help:"List the scopes."`
+	Show        scopeShow        `cmd:"" help:"Show everything about a scope."`
+	Set         scopeSet         `cmd:"" help:"Change a scope's settings."`
 	Permissions scopePermissions `cmd:"" help:"Show or change what clients of a scope may do."`
+	Provider    scopeProvider    `cmd:"" help:"Configure a provider that a scope's users may log in by, or remove it."`
+	Remove      scopeRemove      `cmd:"" help:"Remove a scope that has no users."`
 }
 
 type scopeAdd struct {

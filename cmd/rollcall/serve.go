@@ -64,6 +64,7 @@ type serveCommand struct {
 
 	MaxConnections int           `default:"0" placeholder:"N" help:"Open connections; more get HTTP 503. 0 is the limit of open files less 200."`
 	MaxInFlight    int           `default:"64" placeholder:"N" help:"Requests of one connection being worked on; more are answered 807."`
+	LimitLoopback  bool          `help:"Hold peers of this machine to the limits by address too, such as the lockout after wrong passwords."`
 	MaxOutbound    int           `default:"1048576" placeholder:"BYTES" help:"Bytes that may wait to be written to one connection."`
 	PingInterval   time.Duration `default:"25s" help:"Time between pings of an idle connection; it is dropped after three without a sign of life."`
 	InitTimeout    time.Duration `default:"10s" help:"Time a connection has for its first message."`
@@ -273,6 +274,7 @@ func (c *serveCommand) config(log *slog.Logger) server.Config {
 		DrainTimeout:        c.DrainTimeout,
 		OfflineGrace:        c.OfflineGrace,
 		AdminSessionTTL:     c.AdminSessionTTL,
+		LimitLoopback:       c.LimitLoopback,
 		MaxInFlight:         c.MaxInFlight,
 		MaxOutbound:         c.MaxOutbound,
 		MaxConnections:      c.MaxConnections,

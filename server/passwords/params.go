@@ -61,17 +61,22 @@ const (
 var errRecord = errors.New("password record has an unknown form")
 
 func newRecord(p Params, secret string) ([]byte, error) {
+	salt := make([]byte, saltLen)
+	if _, err := rand.Read(salt); err != nil {
+		return nil, fmt.Errorf("salt: %w", err)
+	}
+	return makeRecord(p, salt, derive(p, secret, salt)), nil
+}
+
+func makeRecord(p Params, salt, key []byte) []byte {
 	rec := make([]byte, recordLen)
 	rec[0] = kindArgon2id
 	binary.BigEndian.PutUint32(rec[1:], p.Memory)
 	binary.BigEndian.PutUint32(rec[5:], p.Time)
 	rec[9] = p.Threads
-	salt := rec[10 : 10+saltLen]
-	if _, err := rand.Read(salt); err != nil {
-		return nil, fmt.Errorf("salt: %w", err)
-	}
-	copy(rec[10+saltLen:], derive(p, secret, salt))
-	return rec, nil
+	copy(rec[10:], salt)
+	copy(rec[10+saltLen:], key)
+	return rec
 }
 
 func derive(p Params, secret string, salt []byte) []byte {

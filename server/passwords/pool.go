@@ -184,7 +184,7 @@ func (p *Pool) run(j *job) {
 	case j.record == nil:
 		j.out, j.err = newRecord(p.params, j.secret)
 	case IsForeign(j.record):
-		j.ok, j.err = verifyBcrypt(j.record[1:], j.secret)
+		j.ok, j.err = verifyForeign(j.record, j.secret)
 	default:
 		var made Params
 		j.ok, made, j.err = verify(j.record, j.secret)

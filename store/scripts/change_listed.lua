@@ -1,4 +1,4 @@
--- Changes fields of a scope or an admin. Doing it twice changes nothing more.
+-- Changes fields of a scope. Doing it twice changes nothing more.
 --
 -- KEYS[1]  the hash
 -- KEYS[2]  outbox; absent when nobody is told

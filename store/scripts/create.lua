@@ -12,7 +12,8 @@
 -- ARGV[3]  ms that the op is kept
 -- ARGV[4]  id of the effect that tells user.created, ARGV[5] members of the event
 -- ARGV[6]  number n of reservations relied on
--- ARGV[7…] n times: Redis key of the entry, stamp; then field, value, …
+-- ARGV[7…] n times: Redis key of the entry, stamp; then field, value, …, among
+--          them 'ca' if the user was created elsewhere before
 -- returns  {1, created_at, {effect id, effect, …}} done, also when this op did it before
 --          {0, i, stamp} reservation i is fenced off up to that stamp
 --          {2, fields} the user exists
@@ -46,6 +47,7 @@ if rec.cf then
   redis.call('ZADD', KEYS[7], 0, rec.sc .. '\0' .. ARGV[1])
 end
 redis.call('ZADD', KEYS[4], 0, ARGV[2] .. '\0' .. ARGV[1])
-redis.call('ZADD', KEYS[5], 0, string.rep('0', 13 - #now) .. now .. ARGV[1])
+local created = rec.ca or now
+redis.call('ZADD', KEYS[5], 0, string.rep('0', 13 - #created) .. created .. ARGV[1])
 redis.call('SET', KEYS[3], now, 'PX', ARGV[3])
 return {1, tonumber(now), leave(KEYS[1], KEYS[6], rec, ARGV[4], event_of('user.created', ARGV[1], rec, ARGV[5]))}

@@ -1,4 +1,4 @@
--- Creates a scope or an admin, and lists the name.
+-- Creates a scope, and lists the name.
 --
 -- KEYS[1]  the hash
 -- KEYS[2]  set of all names

@@ -1,4 +1,4 @@
--- Deletes a scope or an admin.
+-- Deletes a scope.
 --
 -- KEYS[1]  the hash
 -- KEYS[2]  set of all names
