@@ -139,13 +139,18 @@ func numberOf(id string) uint64 {
 func (s *Store) tell(ctx context.Context, outbox string, pairs []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	if err := s.mustTell(ctx, outbox, pairs); err != nil {
+	if err := s.tellAll(ctx, outbox, pairs, func(string) error { return nil }); err != nil {
 		s.log.Warn("events are left to the next sweep", "error", err)
 	}
 }
 
-// mustTell is tell for what must be in the feed before it is acknowledged.
+// mustTell is tell for what must be in the feed, and on as many replicas as are
+// asked for, before it is acknowledged.
 func (s *Store) mustTell(ctx context.Context, outbox string, pairs []string) error {
+	return s.tellAll(ctx, outbox, pairs, func(scope string) error { return s.awaitReplicas(ctx, feedPartOf(scope)) })
+}
+
+func (s *Store) tellAll(ctx context.Context, outbox string, pairs []string, appended func(scope string) error) error {
 	args := []any{"hdel", outbox}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		t, err := parseTelling(pairs[i], pairs[i+1])
@@ -157,6 +162,9 @@ func (s *Store) mustTell(ctx context.Context, outbox string, pairs []string) err
 			return fmt.Errorf("tell events: %w", err)
 		}
 		s.fault("after append")
+		if err := appended(t.scope); err != nil {
+			return fmt.Errorf("tell events: %w", err)
+		}
 		args = append(args, t.id)
 	}
 	switch {

@@ -37,9 +37,6 @@ const (
 	// maxFailsStored is how many failed logins a minute of one account, or of
 	// one address, go into the feed. All are counted.
 	maxFailsStored = 5
-
-	// feedWaitTimeout is how long Config.FeedWait waits for the replicas.
-	feedWaitTimeout = time.Second
 )
 
 // appendFeed appends what a telling tells to the feed of its scope, unless it
@@ -65,7 +62,7 @@ func (s *Store) appendFeed(ctx context.Context, t telling) error {
 		id := t.eventID(i)
 		args = append(args, e.name, e.user, e.data, id, numberOf(id), countedAs[e.name])
 	}
-	if err := s.runAppend(ctx, keys, args); err != nil {
+	if _, err := s.run(ctx, scriptFeedAppend, keys, args...); err != nil {
 		return fmt.Errorf("append to feed: %w", err)
 	}
 	s.bell.ring(p)
@@ -80,75 +77,6 @@ var countedAs = map[string]string{
 	protocol.EventUserResumed:     countResumes,
 	protocol.EventUserOnline:      "+",
 	protocol.EventUserOffline:     "-",
-}
-
-func (s *Store) runAppend(ctx context.Context, keys []string, args []any) error {
-	if s.cfg.FeedWait > 0 && !s.embedded {
-		return s.appendAndWait(ctx, keys, args)
-	}
-	_, err := s.run(ctx, scriptFeedAppend, keys, args...)
-	return err
-}
-
-// appendAndWait appends and waits until enough replicas have it. WAIT is about
-// the connection's own writes, so both go over one, to the master of the keys.
-func (s *Store) appendAndWait(ctx context.Context, keys []string, args []any) error {
-	if s.breaker.open() {
-		return errGone
-	}
-	text := false
-	for try := 0; ; try++ {
-		node, err := s.master(ctx, keys[0])
-		if err != nil {
-			return classify(err)
-		}
-		how, what := "evalsha", scriptFeedAppend.sha
-		if text {
-			how, what = "eval", scriptFeedAppend.text
-		}
-		app := scriptCmd(ctx, how, what, keys, args)
-		wait := redis.NewIntCmd(ctx, "wait", s.cfg.FeedWait, feedWaitTimeout.Milliseconds())
-		pipe := node.Pipeline()
-		pipe.Process(ctx, app)
-		pipe.Process(ctx, wait)
-		_, err = pipe.Exec(ctx)
-		switch err := app.Err(); {
-		case err == nil && wait.Err() == nil && wait.Val() >= int64(s.cfg.FeedWait):
-			return nil
-		case err == nil && wait.Err() == nil:
-			return fmt.Errorf("%w: %d of %d replicas have the event", ErrUnavailable, wait.Val(), s.cfg.FeedWait)
-		case err != nil && isNoScript(err) && !text:
-			text = true
-			continue
-		}
-		if err == nil {
-			err = wait.Err()
-		}
-		if try >= maxRetries || ctx.Err() != nil {
-			if trips(err) {
-				s.breaker.trip(err)
-			}
-			return classify(err)
-		}
-		if cluster, ok := s.client.(*redis.ClusterClient); ok {
-			cluster.ReloadState(ctx) // it may have another master by now
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-		}
-	}
-}
-
-// master returns a client of the server that holds a key.
-func (s *Store) master(ctx context.Context, key string) (*redis.Client, error) {
-	switch c := s.client.(type) {
-	case *redis.ClusterClient:
-		return c.MasterForKey(ctx, key)
-	case *redis.Client:
-		return c, nil
-	}
-	return nil, fmt.Errorf("no master of a key in a %T", s.client)
 }
 
 // A feedHead is where a feed is.

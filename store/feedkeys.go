@@ -20,6 +20,7 @@ import (
 //	rc:{fN}:seenby:<scope>:<day>:<i>  HyperLogLog: users who were there that day; with TTL
 //	rc:{fN}:hook:<scope>            hash: the webhook's cursor
 //	rc:{fN}:wake                    stream of one entry: ends blocking reads of the partition
+//	rc:{fN}:mark                    string: written to wait for replicas; TTL a minute
 type feedPart string
 
 // FeedPartitions is the number of parts over which the scopes' feeds are

@@ -122,6 +122,7 @@ type Store struct {
 	breaker  *breaker
 	hub      signalHub         // signals of the embedded store
 	bell     feedBell          // of appends in this process
+	replicas replicaWaits      // for Config.FeedWait
 	skew     atomic.Int64      // by how much the storage's clock is ahead of ours, ns
 	fault    func(step string) // called around every step that a crash could split; does nothing outside tests
 

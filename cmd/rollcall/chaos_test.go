@@ -126,7 +126,7 @@ func TestAKilledMasterLosesNothingInSilence(t *testing.T) {
 				args = []string{"--feed-wait", "1"}
 			}
 			r := startChaos(t, scaleOf(killedScale), args...)
-			records := r.play(act{0.4, "the master of the feed is killed by SIGKILL", func() { r.killFeedMaster(c.cutOff) }})
+			records := r.play(act{0.4, "the master of the feed is killed by SIGKILL", func() { r.killFeedMaster(c.cutOff, c.wait) }})
 			r.tell(records)
 
 			all := r.acks()
@@ -174,8 +174,9 @@ func TestAKilledMasterLosesNothingInSilence(t *testing.T) {
 
 // killFeedMaster kills the master of the scope's feed. With cutOff its replica
 // loses it a second before: what is acknowledged in that second is certainly
-// lost.
-func (r *chaosRun) killFeedMaster(cutOff bool) {
+// lost. With rejoin it is started again, as the new master's replica: without one
+// nothing that waits for a replica is acknowledged.
+func (r *chaosRun) killFeedMaster(cutOff, rejoin bool) {
 	master := r.cluster.Owner(feedKey(chaosScope))
 	node := r.cluster.Node(master)
 	if cutOff {
@@ -191,6 +192,15 @@ func (r *chaosRun) killFeedMaster(cutOff bool) {
 		time.Sleep(time.Second)
 	}
 	node.Kill()
+	if !rejoin {
+		return
+	}
+	for hung := time.Now().Add(30 * time.Second); len(r.cluster.Masters()) < 3; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(hung) {
+			r.t.Fatal("no replica took over")
+		}
+	}
+	node.Start()
 }
 
 // lostToAll finds the acknowledged logins and resumes that neither an admin's
