@@ -69,6 +69,7 @@ type member struct {
 	pending []push // what came meanwhile
 	bytes   int    // of pending
 	from    int64  // seq behind which pending begins
+	has     int64  // seq up to which the subscriber has everything; this node may be behind that
 	told    int64  // seq that the subscriber knows the feed to have reached
 }
 
@@ -77,6 +78,7 @@ type push struct {
 	text  []byte
 	event int // index in protocol.Events, -1 for what everybody gets
 	seq   int64
+	lost  bool // tells of a loss
 }
 
 // A Subscription is one admin's interest in one scope, or in all.
@@ -244,6 +246,9 @@ func (f *Feed) enrol(ctx context.Context, s *Subscription, scope string, since *
 		}
 		m := &member{sub: s, from: t.pos.Seq, told: t.pos.Seq}
 		head := t.pos
+		if since != nil && since.Seq > head.Seq { // another node was faster
+			head, m.has, m.told = *since, since.Seq, since.Seq
+		}
 		t.members = append(t.members, m)
 		s.members = append(s.members, &topicMember{t, m, since})
 		t.mu.Unlock()
@@ -299,17 +304,35 @@ func (t *topic) position() protocol.FeedPosition {
 func (s *Subscription) readLast(ctx context.Context, n int) error {
 	const reach = 20 * store.MaxFeedPage
 	want := func(e *store.FeedEvent) bool { return s.wants(indexOf(e.Name)) }
-	var all []store.FeedEvent
+	var scopes [][]store.FeedEvent
 	for _, tm := range s.members {
 		events, err := s.feed.store.FeedLast(ctx, tm.topic.scope, tm.member.from, n, reach, want)
 		if err != nil {
 			return err
 		}
-		all = append(all, events...)
+		scopes = append(scopes, events)
 	}
-	slices.SortStableFunc(all, func(a, b store.FeedEvent) int { return a.Time.Compare(b.Time) })
+	all := merge(scopes)
 	s.last = all[max(0, len(all)-n):]
 	return nil
+}
+
+// merge puts the events of several scopes in order of their time. Those of one
+// scope stay in the order of the feed.
+func merge(scopes [][]store.FeedEvent) (all []store.FeedEvent) {
+	for {
+		first := -1
+		for i, events := range scopes {
+			if len(events) > 0 && (first < 0 || events[0].Time.Before(scopes[first][0].Time)) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return all
+		}
+		all = append(all, scopes[first][0])
+		scopes[first] = scopes[first][1:]
+	}
 }
 
 // Start begins to push, the past first.
@@ -408,12 +431,14 @@ func encode(e *store.FeedEvent) (push, error) {
 	if err != nil {
 		return push{}, fmt.Errorf("encode event: %w", err)
 	}
-	return push{text, indexOf(e.Name), e.Seq}, nil
+	return push{text: text, event: indexOf(e.Name), seq: e.Seq}, nil
 }
 
 // lostPush tells that events up to a position are lost.
 func lostPush(scope string, pos protocol.FeedPosition) push {
-	return positionPush(protocol.EventFeedLost, scope, pos)
+	p := positionPush(protocol.EventFeedLost, scope, pos)
+	p.lost = true
+	return p
 }
 
 func positionPush(event, scope string, pos protocol.FeedPosition) push {
@@ -421,7 +446,7 @@ func positionPush(event, scope string, pos protocol.FeedPosition) push {
 	if err != nil {
 		panic("sessions: a position always has a JSON form: " + err.Error())
 	}
-	return push{text, -1, pos.Seq}
+	return push{text: text, event: -1, seq: pos.Seq}
 }
 
 // update hands on what came to a scope. It is called for one scope at a time.
@@ -460,8 +485,11 @@ func (f *Feed) update(u store.FeedUpdate) {
 // up. It needs the topic's mu.
 func (m *member) take(pushes []push) {
 	for _, p := range pushes {
+		if p.lost {
+			m.has = 0
+		}
 		switch {
-		case !m.sub.wants(p.event):
+		case !m.sub.wants(p.event), p.seq <= m.has && !p.lost:
 		case m.live:
 			m.sub.send(p)
 			m.told = p.seq

@@ -55,9 +55,16 @@ func (p *presence) current() string {
 
 // arrival is what the store is told of a binding that begins.
 func (c *Client) arrival(b *binding) store.Arrival {
-	return store.Arrival{
+	a := store.Arrival{
 		At: c.ref(), Via: b.where.Via, Lease: c.node.noted(b).Lease, Place: b.place, Scope: b.where.Scope, Single: b.where.Single,
 	}
+	c.mu.Lock()
+	former := c.current
+	c.mu.Unlock()
+	if former != nil {
+		a.Instead = c.node.noted(former).Lease + "." + former.place
+	}
+	return a
 }
 
 // noted is the binding's place, by which it can be taken away or noted again.

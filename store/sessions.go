@@ -120,7 +120,7 @@ func (s *Store) login(ctx context.Context, id uuid.UUID, a Arrival, ifPassword, 
 	s.fault("before login")
 	r, err := s.runReply(ctx, scriptLogin, []string{p.user(id), p.sessions(id), p.outbox(), p.at(a.Lease), p.online(a.Scope)},
 		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), ifPassword, maxSessions, before, after, field, value,
-		id.String(), string(id[:]), newEffectID(), a.Via.method(), a.Via.place(), a.Lease, a.Place, single.id, single.before, single.after)
+		id.String(), string(id[:]), newEffectID(), a.Via.method(), a.Via.place(), a.Lease, a.Place, single.id, single.before, single.after, a.Instead)
 	if err != nil {
 		return User{}, Session{}, fmt.Errorf("log in: %w", err)
 	}
@@ -171,7 +171,7 @@ func (s *Store) Resume(ctx context.Context, scope, token string, a Arrival) (u U
 	s.fault("before resume")
 	r, err := s.runReply(ctx, scriptResume, []string{p.user(id), p.sessions(id), p.outbox(), p.at(a.Lease), p.online(a.Scope)},
 		parsed.id, parsed.rest, node, conn, s.cfg.SessionTTL.Milliseconds(), scope,
-		id.String(), string(id[:]), newEffectID(), a.Via.place(), a.Lease, a.Place, single.id, single.before, single.after)
+		id.String(), string(id[:]), newEffectID(), a.Via.place(), a.Lease, a.Place, single.id, single.before, single.after, a.Instead)
 	s.fault("after resume")
 	if err == nil && r.int(0) == 0 {
 		err = ErrSessionInvalid

@@ -119,6 +119,10 @@ type Arrival struct {
 	// not noted, and the user not online by it.
 	Lease, Place string
 
+	// Instead is the place that the same connection had before, "" for none, as
+	// a user's record names it: "<lease>.<place>".
+	Instead string
+
 	Scope  string // the user's; needed with a lease
 	Single bool   // close the user's other connections (protocol.CloseReplaced)
 }

@@ -22,6 +22,7 @@
 -- ARGV[17] lease, '' when the connection is not noted, ARGV[18] place
 -- ARGV[19] id of the effect that closes the user's other connections, '' when they stay
 -- ARGV[20] that effect up to their names, ARGV[21] and after them
+-- ARGV[22] '' or the place that this connection had before
 -- returns  {1, created, expires, fields, ids of sessions that went, {effect id, effect, …}, closing effect or ''}; expired ones not counted
 --          {0} no such user
 --          {2} another password record is stored, or another value
@@ -83,7 +84,7 @@ end
 if ARGV[17] ~= '' then
   local online, others = arrive(KEYS[1], KEYS[4], KEYS[5], flat, ARGV[12], rec, ARGV[17], ARGV[18], ARGV[1], at, rec.sc, ARGV[13], ARGV[16])
   events = events .. online
-  closing = replacing(KEYS[3], others, ARGV[19], ARGV[20], ARGV[21], at)
+  closing = replacing(KEYS[3], others, ARGV[19], ARGV[20], ARGV[21], at, ARGV[22])
 end
 if not mine and rec.a == '1' then
   redis.call('HSET', KEYS[1], 'll', at)

@@ -16,6 +16,7 @@
 -- ARGV[11] lease, '' when the connection is not noted, ARGV[12] place
 -- ARGV[13] id of the effect that closes the user's other connections, '' when they stay
 -- ARGV[14] that effect up to their names, ARGV[15] and after them
+-- ARGV[16] '' or the place that this connection had before
 -- returns  {1, created, expires, former node, former connection, fields, {effect id, effect, …}, closing effect or ''}
 --          {0} no such session, or no such user, or one of another scope
 --
@@ -67,7 +68,7 @@ end
 if ARGV[11] ~= '' then
   local online, others = arrive(KEYS[1], KEYS[4], KEYS[5], flat, ARGV[7], rec, ARGV[11], ARGV[12], ARGV[1], at, rec.sc, ARGV[8], ARGV[10])
   events = events .. online
-  closing = replacing(KEYS[3], others, ARGV[13], ARGV[14], ARGV[15], at)
+  closing = replacing(KEYS[3], others, ARGV[13], ARGV[14], ARGV[15], at, ARGV[16])
 end
 local pending = leave(KEYS[1], KEYS[3], rec, ARGV[9], events)
 local former_node, former_conn = string.match(last, '^ (%S+) (%S+)$')

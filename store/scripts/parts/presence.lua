@@ -25,11 +25,18 @@ end
 
 -- replacing leaves the signal that closes the connections of others, whose
 -- effect is given up to their names and behind them. It returns the effect, or ''.
-local function replacing(outbox, others, effect_id, before, after, ms)
-  if #others == 0 or effect_id == '' then
+-- instead is a place of the arriving connection itself, which stays open.
+local function replacing(outbox, others, effect_id, before, after, ms, instead)
+  local names = {}
+  for _, other in ipairs(others) do
+    if other ~= instead then
+      names[#names + 1] = other
+    end
+  end
+  if #names == 0 or effect_id == '' then
     return ''
   end
-  local effect = ms .. ' ' .. before .. '"' .. table.concat(others, '","') .. '"' .. after
+  local effect = ms .. ' ' .. before .. '"' .. table.concat(names, '","') .. '"' .. after
   redis.call('HSETNX', outbox, effect_id, effect)
   return effect
 end
