@@ -136,11 +136,12 @@ func TestABacklogComesFirstAndGoesOverIntoTheLiveFeed(t *testing.T) {
 
 func TestABacklogLosesNothingWhileEventsCome(t *testing.T) {
 	onBoth(t, func(t *testing.T, a, b named) {
-		const total = 60
+		const total = 60 // the creation and the updates
 		all := a.follow(obj{"scope": theScope})
 		busy := burst{c: a.client()}
-		for i := range total {
-			busy.add("users.create", obj{"username": fmt.Sprint("tiny", i), "password": thePassword})
+		u := create(t, busy.c, "tiny")
+		for i := range total - 1 {
+			busy.add("users.update", obj{"user_id": u.id, "update": obj{"group": fmt.Sprint("g", i)}})
 		}
 		busy.send(t)
 		var f *feed
