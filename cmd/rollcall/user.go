@@ -17,6 +17,12 @@ type userCommands struct {
 	Update userUpdate `cmd:"" help:"Change a user."`
 	Delete userDelete `cmd:"" help:"Delete a user."`
 
+	Ban      userBan      `cmd:"" help:"Keep a user from logging in."`
+	Unban    userUnban    `cmd:"" help:"Lift a ban."`
+	Sessions userSessions `cmd:"" help:"List a user's sessions."`
+	Kick     userKick     `cmd:"" help:"End a user's sessions."`
+	Export   userExport   `cmd:"" help:"Print everything that is stored about a user."`
+
 	ConfirmLink userConfirmLink `cmd:"" help:"Print a link by which a pending user confirms his email address."`
 	ResetLink   userResetLink   `cmd:"" help:"Print a link by which a user sets a new password."`
 }
@@ -219,13 +225,7 @@ func (u *userUpdate) Run(ctx context.Context, p Program, s *settings) error {
 			return usageError{err}
 		}
 		updated, err := client.Call(ctx, c, protocol.AdminUsersUpdate, params)
-		if err != nil {
-			return err
-		}
-		if u.JSON {
-			return printJSON(p.Stdout, updated)
-		}
-		return printUser(p.Stdout, updated, -1)
+		return u.show(p, updated, err)
 	})
 }
 

@@ -102,6 +102,9 @@ func printUser(w io.Writer, u protocol.User, sessions int) error {
 	if u.Confirmation != "" {
 		rows = append(rows, []string{"confirmation", u.Confirmation})
 	}
+	if u.Ban != nil {
+		rows = append(rows, []string{"banned", banText(u.Ban)})
+	}
 	rows = append(rows,
 		[]string{"created_at", timeText(u.CreatedAt)},
 		[]string{"updated_at", timeText(u.UpdatedAt)},
