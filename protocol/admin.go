@@ -299,7 +299,8 @@ type ImportResult struct {
 	Status Status    `json:"status,omitzero"`
 }
 
-// Export is everything that is stored about a user.
+// Export is everything that is stored about a user. Its events are those that
+// the feed's history keeps, the newest 5,000 as far as they fit into a frame.
 type Export struct {
 	User      User             `json:"user"`
 	Sessions  []SessionObject  `json:"sessions"`

@@ -154,27 +154,42 @@ func (s *Server) adminUsersUnban(ctx context.Context, c *conn, in *protocol.User
 
 // adminUsersExport gives everything that is stored about a user, less secrets.
 func (s *Server) adminUsersExport(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.Export, error) {
-	d, err := s.userDetail(ctx, c, in.UserID)
+	d, err := s.userDetail(ctx, c, in.UserID, exportEvents)
 	if err != nil {
 		return protocol.Export{}, err
 	}
-	return protocol.Export{User: d.User, Sessions: d.Sessions, Providers: d.ProviderObjects, Events: d.Events}, nil
+	events := d.Events
+	size := 0
+	for i := len(events) - 1; i >= 0; i-- {
+		if size += len(events[i].Data) + pushOverhead; size > maxEventBytes {
+			events = events[i+1:] // the newest, as far as they fit into the reply
+			break
+		}
+	}
+	return protocol.Export{User: d.User, Sessions: d.Sessions, Providers: d.ProviderObjects, Events: events}, nil
 }
 
 const (
-	// userEvents is how many events of a user admins are shown, and eventsReach
-	// how many of the scope's newest are looked at for them.
-	userEvents  = 50
-	eventsReach = 100_000
+	// userEvents is how many events of a user admins are shown, and exportEvents
+	// how many an export has; eventsReach is how many of the scope's newest are
+	// looked at for them.
+	userEvents   = 50
+	exportEvents = 5000
+	eventsReach  = 100_000
+
+	// maxEventBytes is how much of a reply an export's events may take, and
+	// pushOverhead more than what an event has besides its data.
+	maxEventBytes = protocol.MaxReplyBytes * 3 / 4
+	pushOverhead  = 512
 )
 
-// eventsOf returns the newest events of a user, the newest last.
-func (s *Server) eventsOf(ctx context.Context, u store.User) ([]protocol.Push, error) {
+// eventsOf returns the newest events of a user, at most n, the newest last.
+func (s *Server) eventsOf(ctx context.Context, u store.User, n int) ([]protocol.Push, error) {
 	head, err := s.store.FeedHead(ctx, u.Scope)
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.store.FeedLast(ctx, u.Scope, head.Seq, userEvents, eventsReach,
+	events, err := s.store.FeedLast(ctx, u.Scope, head.Seq, n, eventsReach,
 		func(e *store.FeedEvent) bool { return e.User == u.ID })
 	if err != nil {
 		return nil, err

@@ -97,10 +97,11 @@ func userList(users []store.User, cursor string) protocol.UserList {
 }
 
 func (s *Server) adminUsersGet(ctx context.Context, c *conn, in *protocol.UserRef) (protocol.UserDetail, error) {
-	return s.userDetail(ctx, c, in.UserID)
+	return s.userDetail(ctx, c, in.UserID, userEvents)
 }
 
-func (s *Server) userDetail(ctx context.Context, c *conn, id uuid.UUID) (protocol.UserDetail, error) {
+// userDetail is a user with at most so many of his newest events.
+func (s *Server) userDetail(ctx context.Context, c *conn, id uuid.UUID, events int) (protocol.UserDetail, error) {
 	u, err := s.userForAdmin(ctx, c, id)
 	if err != nil {
 		return protocol.UserDetail{}, err
@@ -109,7 +110,7 @@ func (s *Server) userDetail(ctx context.Context, c *conn, id uuid.UUID) (protoco
 	if detail.Sessions, err = s.sessionObjects(ctx, u); err != nil {
 		return protocol.UserDetail{}, err
 	}
-	if detail.Events, err = s.eventsOf(ctx, u); err != nil {
+	if detail.Events, err = s.eventsOf(ctx, u, events); err != nil {
 		return protocol.UserDetail{}, err
 	}
 	for _, p := range u.ProviderRecords {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -86,18 +85,19 @@ var partitions = func() (all [Partitions]partition) {
 	return all
 }()
 
-// partitionOf returns where a user's keys are. The hash is FNV-1a, 32 bits, of
-// the id's bytes; like Partitions it never changes.
-func partitionOf(id uuid.UUID) partition {
+// PartitionOf numbers the partition in which a user's keys are, from 0 to
+// Partitions-1. The hash is FNV-1a, 32 bits, of the id's bytes; like Partitions
+// it never changes.
+func PartitionOf(id uuid.UUID) int {
 	h := uint32(2166136261)
 	for _, b := range id {
 		h = (h ^ uint32(b)) * 16777619
 	}
-	return partitions[h%Partitions]
+	return int(h % Partitions)
 }
 
-// PartitionOf numbers the partition in which a user's keys are, from 0 on.
-func PartitionOf(id uuid.UUID) int { return slices.Index(partitions[:], partitionOf(id)) }
+// partitionOf returns where a user's keys are.
+func partitionOf(id uuid.UUID) partition { return partitions[PartitionOf(id)] }
 
 func (p partition) user(id uuid.UUID) string     { return string(p) + "user:" + id.String() }
 func (p partition) sessions(id uuid.UUID) string { return string(p) + "sess:" + id.String() }
