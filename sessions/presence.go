@@ -38,6 +38,7 @@ type presence struct {
 	lease     string
 	departing map[string]bool // places that are taken away, or wait for it
 	renewed   bool            // the lease is known to the store
+	ended     []string        // leases to reap
 }
 
 func (p *presence) init(grace time.Duration) {
@@ -135,8 +136,7 @@ func OfflineReason(code protocol.CloseCode) string {
 
 // Run's part: the lease.
 
-// KeepLease makes or renews the node's lease and does what falls to the node
-// then: reaping those that died, the audit, the census. Run calls it every
+// KeepLease makes or renews the node's lease. Run calls it every
 // store.LeaseRenewal; the first call should come before the first connection.
 func (n *Node) KeepLease(ctx context.Context) error {
 	p := &n.presence
@@ -144,28 +144,19 @@ func (n *Node) KeepLease(ctx context.Context) error {
 	lease, isNew := p.lease, !p.renewed
 	p.mu.Unlock()
 	ended, err := n.store.RenewLease(ctx, lease, isNew, n.about())
-	switch {
-	case errors.Is(err, store.ErrLeaseLost):
+	if errors.Is(err, store.ErrLeaseLost) {
 		n.log.Warn("this node was taken for dead; its connections are noted anew")
 		n.moveTo(store.NewLease())
 		n.auditDue.Store(true)
-		return n.KeepLease(ctx)
-	case err != nil:
+		ended, err = n.store.RenewLease(ctx, p.current(), true, n.about())
+	}
+	if err != nil {
 		return err
 	}
 	p.mu.Lock()
-	p.renewed = true
+	p.renewed, p.ended = true, ended
 	p.mu.Unlock()
-	for _, dead := range ended {
-		places, err := n.store.Reap(ctx, dead)
-		if err != nil {
-			return err
-		}
-		if places > 0 {
-			n.log.Warn("connections of a node that is gone were taken out", "connections", places)
-		}
-	}
-	return n.lookAfter(ctx)
+	return nil
 }
 
 // moveTo brings the node's bindings under another lease.
@@ -176,9 +167,24 @@ func (n *Node) moveTo(lease string) {
 	n.registry.each(func(b *binding) { b.lease = lease })
 }
 
-// lookAfter audits one partition at a time, or all after an outage, and does
-// what is due once a minute and once a day.
-func (n *Node) lookAfter(ctx context.Context) error {
+// LookAfter does what falls to a node that lives: it reaps those that died,
+// audits one partition, or all after an outage, and does what is due once a
+// minute and once a day. Run calls it beside KeepLease, which must not wait for
+// it.
+func (n *Node) LookAfter(ctx context.Context) error {
+	n.presence.mu.Lock()
+	ended := n.presence.ended
+	n.presence.ended = nil
+	n.presence.mu.Unlock()
+	for _, dead := range ended {
+		places, err := n.store.Reap(ctx, dead)
+		if err != nil {
+			return err
+		}
+		if places > 0 {
+			n.log.Warn("connections of a node that is gone were taken out", "connections", places)
+		}
+	}
 	if outages := n.store.Outages(); outages != n.lastOutages {
 		n.lastOutages = outages
 		n.auditDue.Store(true) // what was written before may be lost

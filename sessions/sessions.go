@@ -72,7 +72,7 @@ type Node struct {
 	about   func() protocol.NodeObject
 	onScope func(name string)
 
-	// owned by whoever calls KeepLease
+	// owned by whoever calls LookAfter
 	nextAudit           int
 	lastMinute, lastDay int64
 	lastOutages         uint64
@@ -113,23 +113,26 @@ func (n *Node) Connect(p Peer) *Client {
 // lease. It returns when ctx ends; a store that is away is waited for.
 func (n *Node) Run(ctx context.Context) {
 	var keeping sync.WaitGroup
-	keeping.Go(func() { n.keepLease(ctx) })
+	keeping.Go(func() {
+		n.every(ctx, n.KeepLease)
+		n.endLease()
+	})
+	keeping.Go(func() { n.every(ctx, n.LookAfter) })
 	defer keeping.Wait()
 	n.followSignals(ctx)
 }
 
-// keepLease renews the lease until ctx ends, and lets it end then.
-func (n *Node) keepLease(ctx context.Context) {
+// every does something each store.LeaseRenewal until ctx ends.
+func (n *Node) every(ctx context.Context, do func(context.Context) error) {
 	tick := time.NewTicker(store.LeaseRenewal)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			n.endLease()
 			return
 		case <-tick.C:
 		}
-		if err := n.KeepLease(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+		if err := do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			n.log.Warn("presence is not looked after", "error", err)
 		}
 	}
