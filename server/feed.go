@@ -127,16 +127,6 @@ func (s *Server) adminUnsubscribe(_ context.Context, c *conn, in *protocol.Unsub
 	return true, nil
 }
 
-// scopeChanged is told of every change of a scope, "" for any.
-func (s *Server) scopeChanged(name string) {
-	s.scopes.changed(name)
-	s.webhooks.changed(name)
-	select {
-	case s.newScopes <- name:
-	default: // so many changed that all are looked at anyway
-	}
-}
-
 // appeared enrols subscribers of all scopes in those that are new, until ctx ends.
 func (s *Server) appeared(ctx context.Context) {
 	for {

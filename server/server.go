@@ -61,7 +61,7 @@ type Server struct {
 	draining atomic.Bool
 	conns    connTable
 
-	newScopes chan string // names that may be new, for the feed
+	newScopes scopeChanges // which may be new, for the feed
 
 	closed     sync.Once
 	resets     chan struct{} // a place for each password reset under way
@@ -86,7 +86,7 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, store: st,
 		routes:    make(map[string]*route),
 		resets:    make(chan struct{}, maxResets),
-		newScopes: make(chan string, 64),
+		newScopes: newScopeChanges(),
 	}
 	var err error
 	if len(cfg.TokenKeys) > 0 {

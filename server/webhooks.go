@@ -21,7 +21,7 @@ type scopeWebhooks struct {
 	feed  webhooks.Feed
 	store *store.Store
 	log   *slog.Logger
-	stale chan string // names of scopes to read anew, "" for all
+	stale scopeChanges // to be read anew
 }
 
 // deliverWebhooks starts a deliverer of a feed. It has no webhooks before run
@@ -35,19 +35,7 @@ func (s *Server) deliverWebhooks(feed webhooks.Feed) *scopeWebhooks {
 			Logger:    s.log,
 		}),
 		feed: feed, store: s.store, log: s.log,
-		stale: make(chan string, 64),
-	}
-}
-
-// changed never blocks: when too much has changed at once, all are read.
-func (w *scopeWebhooks) changed(name string) {
-	select {
-	case w.stale <- name:
-	default:
-		select {
-		case w.stale <- "":
-		default: // so much is waiting that the refresh will find it
-		}
+		stale: newScopeChanges(),
 	}
 }
 
