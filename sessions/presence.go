@@ -99,8 +99,11 @@ func (n *Node) departNow(pr store.Presence, reason string) {
 	defer func() { <-n.presence.slots }()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := n.store.Depart(ctx, pr, reason); err != nil && !errors.Is(err, store.ErrUnavailable) {
-		n.log.Warn("a connection could not be taken out", "user", pr.User, "error", err)
+	if err := n.store.Depart(ctx, pr, reason); err != nil {
+		n.auditDue.Store(true)
+		if !errors.Is(err, store.ErrUnavailable) {
+			n.log.Warn("a connection could not be taken out", "user", pr.User, "error", err)
+		}
 	}
 	n.presence.mu.Lock()
 	delete(n.presence.departing, pr.Place)

@@ -154,8 +154,10 @@ func (s *Store) tellAll(ctx context.Context, outbox string, pairs []string, appe
 	args := []any{"hdel", outbox}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		t, err := parseTelling(pairs[i], pairs[i+1])
-		if err != nil {
-			return fmt.Errorf("tell events: %w", err)
+		if err != nil { // it must not keep the user out for ever
+			s.log.Error("dropped a malformed effect", "outbox", outbox, "error", err)
+			args = append(args, pairs[i])
+			continue
 		}
 		s.fault("before append")
 		if err := s.appendFeed(ctx, t); err != nil {

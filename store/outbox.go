@@ -79,7 +79,8 @@ func (s *Store) carryOut(ctx context.Context, outbox string, e effect) error {
 	case effectFeed:
 		t, err := parsePayload(e.id, e.payload)
 		if err != nil {
-			return err
+			s.log.Error("dropped a malformed effect", "outbox", outbox, "error", err)
+			break
 		}
 		if err := s.appendFeed(ctx, t); err != nil {
 			return err
