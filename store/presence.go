@@ -45,6 +45,7 @@ type Presence struct {
 func (s *Store) Enter(ctx context.Context, pr Presence) error {
 	id := pr.User
 	p := partitionOf(id)
+	s.fault("before enter")
 	r, err := s.runReply(ctx, scriptEnter, []string{p.user(id), p.sessions(id), p.outbox(), p.at(pr.Lease), p.online(pr.Scope)},
 		pr.Session, id.String(), string(id[:]), newEffectID(), pr.Via.place(), pr.Lease, pr.Place)
 	if err == nil && r.int(0) == 0 {
@@ -53,6 +54,7 @@ func (s *Store) Enter(ctx context.Context, pr Presence) error {
 	if err != nil {
 		return fmt.Errorf("note connection: %w", err)
 	}
+	s.fault("after enter")
 	s.tell(ctx, p.outbox(), r.texts(1))
 	return nil
 }
@@ -67,11 +69,13 @@ func (s *Store) Depart(ctx context.Context, pr Presence, reason string) error {
 		more = `,"node":` + string(quote(pr.Via.Node))
 	}
 	more += `,"reason":` + string(quote(reason))
+	s.fault("before depart")
 	r, err := s.runReply(ctx, scriptDepart, []string{p.user(id), p.outbox(), p.at(pr.Lease), p.online(pr.Scope)},
 		id.String(), string(id[:]), pr.Lease, pr.Place, newEffectID(), more)
 	if err != nil {
 		return fmt.Errorf("take connection out: %w", err)
 	}
+	s.fault("after depart")
 	s.tell(ctx, p.outbox(), r.texts(1))
 	return nil
 }

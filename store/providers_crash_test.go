@@ -2,31 +2,17 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
 )
 
-// providerCrashVariable tells the test binary to be a process that dies in a
-// write of a provider.
-const providerCrashVariable = "ROLLCALL_STORE_PROVIDER_CRASH"
-
-// A providerCrash is what such a process does: one write, until it reaches the step.
-type providerCrash struct {
-	URL  string
-	Op   string // create, add, rebind, remove, delete
-	Step string
-	Nth  int // which time that the step is reached
-	User uuid.UUID
-	Name string // the user's; with rebind, remove and delete he has old(), with the others he gets fresh()
-}
+// A providerCrash is one write of a user's provider: create, add, rebind, remove
+// or delete. With the last three the user has old(), with the others he gets
+// fresh().
+type providerCrash struct{ crash }
 
 func (c providerCrash) old() Provider   { return google(c.Name + " old") }
 func (c providerCrash) fresh() Provider { return google(c.Name + " new") }
@@ -43,7 +29,7 @@ func (c providerCrash) prepare(t *testing.T, s *Store) {
 	mustCreate(t, s, n)
 }
 
-func (c providerCrash) do(ctx context.Context, s *Store) (err error) {
+func (c providerCrash) write(ctx context.Context, s *Store) (err error) {
 	switch c.Op {
 	case "create":
 		n := newUser(c.Name)
@@ -96,65 +82,15 @@ var providerCrashes = []struct {
 	{"delete", "after release", 2, true},
 }
 
-// TestCrashingProviderProcess is the process that dies, when it is started as
-// one; otherwise it does nothing.
-func TestCrashingProviderProcess(t *testing.T) {
-	text := os.Getenv(providerCrashVariable)
-	if text == "" {
-		return
-	}
-	var c providerCrash
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	s := openTest(t, Config{URL: c.URL, ReservationAge: crashAge, fault: func(step string) {
-		if step == c.Step {
-			if n++; n == c.Nth {
-				syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				select {}
-			}
-		}
-	}})
-	t.Fatalf("step not reached, the write ended with %v", c.do(t.Context(), s))
-}
-
-// run starts a process for c and waits until it has died.
-func (c providerCrash) run(t *testing.T) {
-	text, err := json.Marshal(c)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashingProviderProcess$", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), providerCrashVariable+"="+string(text))
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Errorf("%s, %s: the process was not killed: %v\n%s", c.Op, c.Step, err, out)
-	}
-}
-
 func TestAProcessKilledAtAnyStepLosesAndDoublesNoIdentity(t *testing.T) {
 	onServers(t, Config{ReservationAge: crashAge}, func(t *testing.T, cfg Config) {
 		s := openTest(t, cfg)
 		all := make([]providerCrash, len(providerCrashes))
-		var running sync.WaitGroup
-		two := make(chan struct{}, 2) // processes at a time
 		for i, k := range providerCrashes {
-			c := providerCrash{URL: cfg.URL, Op: k.op, Step: k.step, Nth: k.nth, User: uuid.New(), Name: fmt.Sprint("user", i)}
-			all[i] = c
-			c.prepare(t, s)
-			running.Go(func() {
-				two <- struct{}{}
-				defer func() { <-two }()
-				c.run(t)
-			})
+			all[i] = providerCrash{crash{URL: cfg.URL, Of: crashOfProviders, Op: k.op, Step: k.step, Nth: k.nth, User: uuid.New(), Name: fmt.Sprint("user", i)}}
+			all[i].prepare(t, s)
 		}
-		running.Wait()
-		if t.Failed() {
-			return
-		}
+		runAll(t, all)
 		checkProviders(t, s, true)
 		allTogether(len(all), func(i int) {
 			checkAfterProviderCrash(t, s, all[i], providerCrashes[i].done)
@@ -171,7 +107,7 @@ func TestAWriterThatStopsAtAnyStepLosesAndDoublesNoIdentity(t *testing.T) {
 			if k.nth > 1 {
 				continue
 			}
-			c := providerCrash{Op: k.op, Step: k.step, User: uuid.New(), Name: fmt.Sprint("user", i)}
+			c := providerCrash{crash{Of: crashOfProviders, Op: k.op, Step: k.step, User: uuid.New(), Name: fmt.Sprint("user", i)}}
 			c.prepare(t, s)
 			if !a.run(k.step, func() { c.do(t.Context(), s) }) {
 				t.Errorf("%s: %s not reached", k.op, k.step)

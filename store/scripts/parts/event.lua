@@ -20,10 +20,13 @@ end
 -- same script did, and returns {id, effect, …}: this effect, and before it those
 -- of the same user that are still there. Who appends them in that order keeps
 -- the user's events in order. Their ids stand in the user's field pe, the last
--- five, which keeps the field within 64 bytes.
+-- five, which keeps the field within 64 bytes. One that stands there and is not
+-- in the outbox any more was appended, be it by another node: it is not left
+-- again, with another time.
 local function leave(user, outbox, rec, effect_id, events)
-  local pending, ids = {}, {}
+  local pending, ids, again = {}, {}, false
   for other in string.gmatch(rec.pe or '', '%S+') do
+    again = again or other == effect_id
     local effect = other ~= effect_id and redis.call('HGET', outbox, other)
     if effect then
       pending[#pending + 1] = other
@@ -33,7 +36,7 @@ local function leave(user, outbox, rec, effect_id, events)
   end
   local mine = redis.call('HGET', outbox, effect_id)
   if not mine then
-    if events == '' then
+    if events == '' or again then
       return pending
     end
     local t = redis.call('TIME')

@@ -2,7 +2,7 @@
 
 -- arrive notes a connection of a user. flat is the user's hash; the other
 -- arguments are those of the script. It returns the event user.online, or '' if
--- the user had a connection already, and the places of the others.
+-- the user had a connection already, be it this one, and the places of the others.
 local function arrive(user, at, online, flat, id, rec, lease, place, session, ms, scope, raw, more)
   local mine, others, again = 'on:' .. lease .. '.' .. place, {}, false
   for i = 1, #flat, 2 do
@@ -20,6 +20,9 @@ local function arrive(user, at, online, flat, id, rec, lease, place, session, ms
     return '', others
   end
   redis.call('SADD', online, raw)
+  if again then
+    return '', others
+  end
   return event_of('user.online', id, rec, more), others
 end
 
