@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"time"
 
 	"rollcall/protocol"
 	"rollcall/sessions"
@@ -89,6 +88,9 @@ func (s *Server) adminSubscribe(ctx context.Context, c *conn, in *protocol.Subsc
 		sub.Close()
 		return protocol.Subscription{}, nil, errStopping
 	}
+	if in.Scope == protocol.AllScopes {
+		s.newScopes.changed("") // one may have come since they were read
+	}
 	return answer, sub.Start, nil
 }
 
@@ -127,28 +129,29 @@ func (s *Server) adminUnsubscribe(_ context.Context, c *conn, in *protocol.Unsub
 	return true, nil
 }
 
-// appeared enrols subscribers of all scopes in those that are new, until ctx ends.
-func (s *Server) appeared(ctx context.Context) {
-	for {
-		name := ""
-		select {
-		case <-ctx.Done():
-			return
-		case name = <-s.newScopes:
-		}
-		if s.feed.Subscribers() == 0 {
-			continue
-		}
-		work, cancel := context.WithTimeout(ctx, 5*time.Second)
-		scopes, err := s.store.Scopes(work)
-		if err != nil {
-			s.log.Debug("scopes could not be read", "error", err)
-		}
-		for _, scope := range scopes {
-			if name == "" || scope.Name == name {
-				s.feed.Appeared(work, scope.Name)
+// scopeChanged is told of every change of a scope, "" for any.
+func (s *Server) scopeChanged(name string) {
+	s.scopes.changed(name)
+	s.webhooks.changed(name)
+	s.newScopes.changed(name)
+}
+
+// appeared enrols subscribers of all scopes in one that may be new, or in all
+// that are, for "".
+func (s *Server) appeared(ctx context.Context, name string) error {
+	if s.feed.Subscribers() == 0 {
+		return nil
+	}
+	scopes, err := s.store.Scopes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, scope := range scopes {
+		if name == "" || scope.Name == name {
+			if err := s.feed.Appeared(ctx, scope.Name); err != nil {
+				return err
 			}
 		}
-		cancel()
 	}
+	return nil
 }

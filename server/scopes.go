@@ -21,7 +21,7 @@ const scopeRefresh = 30 * time.Second
 type scopeCache struct {
 	store *store.Store
 	log   *slog.Logger
-	stale scopeChanges // to be read anew
+	stale chan string // names to read anew, "" for all
 
 	mu     sync.RWMutex
 	scopes map[string]*scopeEntry
@@ -47,7 +47,7 @@ func (e *scopeEntry) is(scope *store.Scope) bool {
 }
 
 func newScopeCache(st *store.Store, log *slog.Logger) *scopeCache {
-	return &scopeCache{store: st, log: log, stale: newScopeChanges(), scopes: make(map[string]*scopeEntry)}
+	return &scopeCache{store: st, log: log, stale: make(chan string, 64), scopes: make(map[string]*scopeEntry)}
 }
 
 // get returns a scope, from the store the first time. It is store.ErrScopeNotFound
@@ -123,6 +123,19 @@ func (sc *scopeCache) enter(scope store.Scope) *scopeEntry {
 	e.current.Store(&scope)
 	sc.scopes[scope.Name] = e
 	return e
+}
+
+// changed notes that a scope must be read anew; "" means all. It never blocks:
+// when too much has changed at once, all are read.
+func (sc *scopeCache) changed(name string) {
+	select {
+	case sc.stale <- name:
+	default:
+		select {
+		case sc.stale <- "":
+		default: // so much is waiting that the refresh will find it
+		}
+	}
 }
 
 // run reads anew what has changed, and everything now and then.

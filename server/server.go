@@ -61,7 +61,7 @@ type Server struct {
 	draining atomic.Bool
 	conns    connTable
 
-	newScopes scopeChanges // which may be new, for the feed
+	newScopes *scopeWatch // those that may be new, for the feed
 
 	closed     sync.Once
 	resets     chan struct{} // a place for each password reset under way
@@ -84,10 +84,10 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, store: st,
-		routes:    make(map[string]*route),
-		resets:    make(chan struct{}, maxResets),
-		newScopes: newScopeChanges(),
+		routes: make(map[string]*route),
+		resets: make(chan struct{}, maxResets),
 	}
+	s.newScopes = newScopeWatch("the feed", s.log, s.appeared)
 	var err error
 	if len(cfg.TokenKeys) > 0 {
 		if s.sealer, err = oauth.NewSealer(cfg.TokenKeys...); err != nil {
@@ -172,7 +172,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	running.Go(func() { s.node.Run(background) })
 	running.Go(func() { s.feed.Run(background) })
-	running.Go(func() { s.appeared(background) })
+	running.Go(func() { s.newScopes.run(background) })
 	running.Go(func() { s.scopes.run(background) })
 	running.Go(func() { s.webhooks.run(background) })
 	running.Go(func() { s.conns.watch(background, s) })

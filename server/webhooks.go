@@ -3,16 +3,11 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"time"
 
 	"rollcall/protocol"
 	"rollcall/server/webhooks"
 	"rollcall/store"
 )
-
-// webhookRetry is how soon scopes are read again that could not be read.
-const webhookRetry = time.Second
 
 // scopeWebhooks keeps a deliverer told of the webhooks of all scopes, also of
 // those that no client of this node has named.
@@ -20,50 +15,23 @@ type scopeWebhooks struct {
 	*webhooks.Deliverer
 	feed  webhooks.Feed
 	store *store.Store
-	log   *slog.Logger
-	stale scopeChanges // to be read anew
+	*scopeWatch
 }
 
 // deliverWebhooks starts a deliverer of a feed. It has no webhooks before run
 // has read them, and must be closed.
 func (s *Server) deliverWebhooks(feed webhooks.Feed) *scopeWebhooks {
-	return &scopeWebhooks{
+	w := &scopeWebhooks{
 		Deliverer: webhooks.New(feed, s.store, webhooks.Options{
 			Owner:     s.cfg.Node,
 			Private:   s.cfg.PrivateWebhooks,
 			Delivered: func(outcome string) { s.metrics.webhooks.WithLabelValues(outcome).Inc() },
 			Logger:    s.log,
 		}),
-		feed: feed, store: s.store, log: s.log,
-		stale: newScopeChanges(),
+		feed: feed, store: s.store,
 	}
-}
-
-// run reads the webhooks of all scopes, those that change at once and all of
-// them now and then, in case a signal was missed.
-func (w *scopeWebhooks) run(ctx context.Context) {
-	tick := time.NewTicker(scopeRefresh)
-	defer tick.Stop()
-	for name := ""; ; {
-		var retry <-chan time.Time
-		err := w.read(ctx, name)
-		if err != nil && ctx.Err() == nil {
-			w.log.Debug("webhooks could not be read", "scope", name, "error", err)
-			retry = time.After(webhookRetry)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case name = <-w.stale:
-			if err != nil {
-				name = "" // what could not be read is still to be read
-			}
-		case <-tick.C:
-			name = ""
-		case <-retry:
-			name = ""
-		}
-	}
+	w.scopeWatch = newScopeWatch("webhooks", s.log, w.read)
+	return w
 }
 
 // read tells the deliverer of one scope, or of all.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -65,12 +66,12 @@ type topic struct {
 // topic's mu.
 type member struct {
 	sub     *Subscription
-	live    bool   // gets events as they come; else the past is still being read for it
-	pending []push // what came meanwhile
-	bytes   int    // of pending
-	from    int64  // seq behind which pending begins
-	has     int64  // seq up to which the subscriber has everything; this node may be behind that
-	told    int64  // seq that the subscriber knows the feed to have reached
+	live    bool                  // gets events as they come; else the past is still being read for it
+	pending []push                // what came meanwhile
+	bytes   int                   // of pending
+	from    protocol.FeedPosition // behind which pending begins
+	has     protocol.FeedPosition // up to here the subscriber has everything; this node may be behind that
+	told    int64                 // seq that the subscriber knows the feed to have reached
 }
 
 // A push is an encoded event, with what decides who gets it.
@@ -78,22 +79,27 @@ type push struct {
 	text  []byte
 	event int // index in protocol.Events, -1 for what everybody gets
 	seq   int64
+	epoch string
 	lost  bool // tells of a loss
 }
 
 // A Subscription is one admin's interest in one scope, or in all.
 type Subscription struct {
-	feed    *Feed
-	sink    Sink
-	scope   string                  // protocol.AllScopes: every one that covers lets through
-	covers  func(scope string) bool // of the admin's account
-	events  uint32                  // a bit for each event that is wanted, by its index in protocol.Events
-	narrow  bool                    // there is a filter
-	batch   bool
-	ctx     context.Context
-	cancel  context.CancelFunc
-	last    []store.FeedEvent // a backlog to push first, of all scopes by time
-	members []*topicMember    // guarded by feed.mu
+	feed   *Feed
+	sink   Sink
+	scope  string                  // protocol.AllScopes: every one that covers lets through
+	covers func(scope string) bool // of the admin's account
+	events uint32                  // a bit for each event that is wanted, by its index in protocol.Events
+	narrow bool                    // there is a filter
+	batch  bool
+	ctx    context.Context
+	cancel context.CancelFunc
+	last   []store.FeedEvent // a backlog to push first, of all scopes by time
+
+	// guarded by feed.mu
+	members []*topicMember
+	about   map[string]bool // of all scopes: those in which it is, or Subscribe is about to enrol it
+	started bool
 }
 
 type topicMember struct {
@@ -102,9 +108,10 @@ type topicMember struct {
 	since  *protocol.FeedPosition // what is behind it comes first; nil: nothing
 }
 
-// maxPending bounds what waits for a subscriber while the past is read for it.
-// Beyond it the past is read once more, up to where the feed is by then.
-const maxPending = 1 << 20
+// maxPending bounds what waits for a member while the past is read for it.
+// Beyond it the past is read once more, up to where the feed is by then. It has
+// to fit into a sink that has room.
+const maxPending = 128 << 10
 
 // headEvery is how often a filtered subscriber is told where the feed is.
 const headEvery = 5 * time.Second
@@ -143,7 +150,9 @@ func (f *Feed) Close() {
 
 // Subscribers counts the subscriptions.
 func (f *Feed) Subscribers() int {
-	subs := map[*Subscription]bool{}
+	f.mu.Lock()
+	subs := maps.Clone(f.wide) // also those for whom there is no scope yet
+	f.mu.Unlock()
 	for _, t := range f.all() {
 		t.mu.Lock()
 		for _, m := range t.members {
@@ -187,7 +196,10 @@ func (f *Feed) Subscribe(ctx context.Context, req SubscribeRequest) (*Subscripti
 	answer := protocol.Subscription{Recovered: true, Heads: make(map[string]protocol.FeedPosition, len(req.Scopes))}
 	if req.Scope == protocol.AllScopes {
 		f.mu.Lock()
-		f.wide[s] = true
+		f.wide[s], s.about = true, make(map[string]bool, len(req.Scopes))
+		for _, scope := range req.Scopes {
+			s.about[scope] = true
+		}
 		f.mu.Unlock()
 	}
 	for _, scope := range req.Scopes {
@@ -244,13 +256,20 @@ func (f *Feed) enrol(ctx context.Context, s *Subscription, scope string, since *
 			f.mu.Unlock()
 			continue
 		}
-		m := &member{sub: s, from: t.pos.Seq, told: t.pos.Seq}
+		m := &member{sub: s, from: t.pos, told: t.pos.Seq}
 		head := t.pos
 		if since != nil && since.Seq > head.Seq { // another node was faster
-			head, m.has, m.told = *since, since.Seq, since.Seq
+			head, m.has, m.told = *since, *since, since.Seq
 		}
 		t.members = append(t.members, m)
-		s.members = append(s.members, &topicMember{t, m, since})
+		tm := &topicMember{t, m, since}
+		s.members = append(s.members, tm)
+		if s.about != nil {
+			s.about[scope] = true
+		}
+		if s.started && !f.closed { // else Start does it
+			f.working.Go(func() { s.catchUp(tm) })
+		}
 		t.mu.Unlock()
 		f.mu.Unlock()
 		if s.ctx.Err() != nil {
@@ -304,9 +323,13 @@ func (t *topic) position() protocol.FeedPosition {
 func (s *Subscription) readLast(ctx context.Context, n int) error {
 	const reach = 20 * store.MaxFeedPage
 	want := func(e *store.FeedEvent) bool { return s.wants(indexOf(e.Name)) }
+	s.feed.mu.Lock()
+	members := slices.Clone(s.members)
+	s.feed.mu.Unlock()
 	var scopes [][]store.FeedEvent
-	for _, tm := range s.members {
-		events, err := s.feed.store.FeedLast(ctx, tm.topic.scope, tm.member.from, n, reach, want)
+	for _, tm := range members {
+		// from stays as it is until Start.
+		events, err := s.feed.store.FeedLast(ctx, tm.topic.scope, tm.member.from.Seq, n, reach, want)
 		if err != nil {
 			return err
 		}
@@ -343,6 +366,7 @@ func (s *Subscription) Start() {
 	if f.closed {
 		return
 	}
+	s.started = true
 	members := slices.Clone(s.members)
 	f.working.Go(func() {
 		for i := range s.last {
@@ -381,35 +405,23 @@ func (s *Subscription) Close() {
 }
 
 // Appeared enrols those who subscribe to all scopes in one that is new. It must
-// be called for every scope that is created anywhere; more often does no harm.
-func (f *Feed) Appeared(ctx context.Context, scope string) {
+// be called for every scope that is created anywhere, until it succeeds; more
+// often does no harm.
+func (f *Feed) Appeared(ctx context.Context, scope string) error {
 	f.mu.Lock()
 	var subs []*Subscription
 	for s := range f.wide {
-		if s.covers(scope) {
+		if s.covers(scope) && !s.about[scope] {
 			subs = append(subs, s)
 		}
 	}
 	f.mu.Unlock()
 	for _, s := range subs {
-		f.mu.Lock()
-		known := slices.ContainsFunc(s.members, func(tm *topicMember) bool { return tm.topic.scope == scope })
-		f.mu.Unlock()
-		if known {
-			continue
+		if _, err := f.enrol(ctx, s, scope, &protocol.FeedPosition{}); err != nil && !errors.Is(err, errGone) {
+			return fmt.Errorf("follow feed of a new scope: %w", err)
 		}
-		if _, err := f.enrol(ctx, s, scope, &protocol.FeedPosition{}); err != nil {
-			f.log.Warn("a new scope's feed is not followed", "scope", scope, "error", err)
-			continue
-		}
-		f.mu.Lock()
-		i := slices.IndexFunc(s.members, func(tm *topicMember) bool { return tm.topic.scope == scope })
-		if i >= 0 && !f.closed {
-			tm := s.members[i]
-			f.working.Go(func() { s.catchUp(tm) })
-		}
-		f.mu.Unlock()
 	}
+	return nil
 }
 
 func (s *Subscription) wants(event int) bool { return event < 0 || s.events&(1<<event) != 0 }
@@ -431,7 +443,7 @@ func encode(e *store.FeedEvent) (push, error) {
 	if err != nil {
 		return push{}, fmt.Errorf("encode event: %w", err)
 	}
-	return push{text: text, event: indexOf(e.Name), seq: e.Seq}, nil
+	return push{text: text, event: indexOf(e.Name), seq: e.Seq, epoch: e.Epoch}, nil
 }
 
 // lostPush tells that events up to a position are lost.
@@ -446,7 +458,7 @@ func positionPush(event, scope string, pos protocol.FeedPosition) push {
 	if err != nil {
 		panic("sessions: a position always has a JSON form: " + err.Error())
 	}
-	return push{text: text, event: -1, seq: pos.Seq}
+	return push{text: text, event: -1, seq: pos.Seq, epoch: pos.Epoch}
 }
 
 // update hands on what came to a scope. It is called for one scope at a time.
@@ -471,13 +483,20 @@ func (f *Feed) update(u store.FeedUpdate) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	known := func(epoch string, seq int64) bool { return epoch == t.pos.Epoch && seq <= t.pos.Seq }
+	// An update may have been under way to a topic that ended, and come to the
+	// next one, which began behind it.
+	pushes = slices.DeleteFunc(pushes, func(p push) bool { return known(p.epoch, p.seq) })
 	for _, m := range t.members {
 		m.take(pushes)
 	}
+	to := u.Lost
 	if n := len(u.Events); n > 0 {
-		t.pos = u.Events[n-1].Position()
-	} else if u.Lost != nil {
-		t.pos = *u.Lost
+		last := u.Events[n-1].Position()
+		to = &last
+	}
+	if to != nil && !known(to.Epoch, to.Seq) {
+		t.pos = *to
 	}
 }
 
@@ -485,11 +504,12 @@ func (f *Feed) update(u store.FeedUpdate) {
 // up. It needs the topic's mu.
 func (m *member) take(pushes []push) {
 	for _, p := range pushes {
-		if p.lost {
-			m.has = 0
+		has := p.seq <= m.has.Seq && (!p.lost || p.epoch == m.has.Epoch)
+		if p.lost && !has {
+			m.has = protocol.FeedPosition{}
 		}
 		switch {
-		case !m.sub.wants(p.event), p.seq <= m.has && !p.lost:
+		case has, !m.sub.wants(p.event):
 		case m.live:
 			m.sub.send(p)
 			m.told = p.seq
@@ -514,13 +534,13 @@ func (s *Subscription) send(p push) {
 // makes it live.
 func (s *Subscription) catchUp(tm *topicMember) {
 	t, m := tm.topic, tm.member
-	at := protocol.FeedPosition{Seq: -1} // where the subscriber is; unknown
+	at := m.from // where the subscriber is; from is changed here alone
 	if tm.since != nil {
 		at = *tm.since
 	}
-	for s.ctx.Err() == nil {
+	for s.ctx.Err() == nil && s.sink.Room(s.ctx) {
 		t.mu.Lock()
-		if m.bytes < maxPending && (at.Seq < 0 || at.Seq >= m.from) {
+		if m.bytes < maxPending && at.Seq >= m.from.Seq {
 			for _, p := range m.pending {
 				s.send(p)
 				m.told = p.seq
@@ -530,10 +550,7 @@ func (s *Subscription) catchUp(tm *topicMember) {
 			return
 		}
 		if m.bytes >= maxPending { // what comes from now on is kept anew
-			if at.Seq < 0 {
-				at = protocol.FeedPosition{Seq: m.from, Epoch: t.pos.Epoch}
-			}
-			m.pending, m.bytes, m.from = nil, 0, t.pos.Seq
+			m.pending, m.bytes, m.from = nil, 0, t.pos
 		}
 		upTo := m.from
 		t.mu.Unlock()
@@ -545,14 +562,14 @@ func (s *Subscription) catchUp(tm *topicMember) {
 
 var errGone = errors.New("subscriber is gone")
 
-// readPast pushes the events behind at, up to a seq, and moves at there.
-func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo int64) error {
+// readPast pushes the events behind at, up to a position, and moves at there.
+func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo protocol.FeedPosition) error {
 	const page = 250
-	for at.Seq < upTo {
+	for at.Seq < upTo.Seq {
 		if !s.sink.Room(s.ctx) {
 			return errGone
 		}
-		events, err := s.feed.store.FeedAfter(s.ctx, scope, at.Seq, int(min(page, upTo-at.Seq)))
+		events, err := s.feed.store.FeedAfter(s.ctx, scope, at.Seq, int(min(page, upTo.Seq-at.Seq)))
 		switch {
 		case s.ctx.Err() != nil:
 			return errGone
@@ -563,14 +580,14 @@ func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo in
 			case <-s.ctx.Done():
 			}
 			continue
-		case len(events) == 0 || events[0].Seq > upTo: // dropped meanwhile
-			s.send(lostPush(scope, protocol.FeedPosition{Seq: upTo, Epoch: at.Epoch}))
-			at.Seq = upTo
+		case len(events) == 0 || events[0].Seq > upTo.Seq: // dropped meanwhile
+			s.send(lostPush(scope, upTo))
+			*at = upTo
 			return nil
 		}
 		for i := range events {
 			e := &events[i]
-			if e.Seq > upTo {
+			if e.Seq > upTo.Seq {
 				break
 			}
 			if e.Seq != at.Seq+1 || at.Epoch != "" && e.Epoch != at.Epoch {

@@ -3,6 +3,8 @@ package sessions
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -36,9 +38,9 @@ type presence struct {
 
 	mu        sync.Mutex
 	lease     string
+	former    []string        // leases that the node lost, under which the store may have places yet
 	departing map[string]bool // places that are taken away, or wait for it
 	renewed   bool            // the lease is known to the store
-	ended     []string        // leases to reap
 }
 
 func (p *presence) init(grace time.Duration) {
@@ -139,46 +141,105 @@ func OfflineReason(code protocol.CloseCode) string {
 
 // Run's part: the lease.
 
-// KeepLease makes or renews the node's lease. Run calls it every
-// store.LeaseRenewal; the first call should come before the first connection.
+// KeepLease makes or renews the node's lease. It should be called before the
+// first connection; from then on Run sees to it, and to what falls to a node that
+// lives.
 func (n *Node) KeepLease(ctx context.Context) error {
+	_, err := n.renewLease(ctx) // what has ended is named again at the next renewal
+	return err
+}
+
+// renewLease returns the leases that have ended and are to be reaped.
+func (n *Node) renewLease(ctx context.Context) (ended []string, err error) {
 	p := &n.presence
 	p.mu.Lock()
 	lease, isNew := p.lease, !p.renewed
 	p.mu.Unlock()
-	ended, err := n.store.RenewLease(ctx, lease, isNew, n.about())
-	if errors.Is(err, store.ErrLeaseLost) {
+	ended, err = n.store.RenewLease(ctx, lease, isNew, n.about())
+	switch {
+	case errors.Is(err, store.ErrLeaseLost):
 		n.log.Warn("this node was taken for dead; its connections are noted anew")
 		n.moveTo(store.NewLease())
 		n.auditDue.Store(true)
-		ended, err = n.store.RenewLease(ctx, p.current(), true, n.about())
-	}
-	if err != nil {
-		return err
+		return n.renewLease(ctx)
+	case err != nil:
+		return nil, err
 	}
 	p.mu.Lock()
-	p.renewed, p.ended = true, ended
+	p.renewed = true
 	p.mu.Unlock()
-	return nil
+	return ended, nil
 }
 
 // moveTo brings the node's bindings under another lease.
 func (n *Node) moveTo(lease string) {
-	n.presence.mu.Lock()
-	n.presence.lease, n.presence.renewed = lease, false
-	n.presence.mu.Unlock()
+	p := &n.presence
+	p.mu.Lock()
+	p.former = append(p.former, p.lease)
+	p.lease, p.renewed = lease, false
+	p.mu.Unlock()
 	n.registry.each(func(b *binding) { b.lease = lease })
 }
 
-// LookAfter does what falls to a node that lives: it reaps those that died,
-// audits one partition, or all after an outage, and does what is due once a
-// minute and once a day. Run calls it beside KeepLease, which must not wait for
-// it.
-func (n *Node) LookAfter(ctx context.Context) error {
+// checkLease looks whether a binding that the store was asked to note is under
+// another lease by now. Those who reap the former one may have been through.
+func (n *Node) checkLease(b *binding, asked string) {
+	if n.noted(b).Lease == asked {
+		return
+	}
 	n.presence.mu.Lock()
-	ended := n.presence.ended
-	n.presence.ended = nil
+	n.presence.former = append(n.presence.former, asked)
 	n.presence.mu.Unlock()
+	n.auditDue.Store(true)
+}
+
+// leaveFormer takes away what was noted under leases that the node lost, once
+// who is here is noted under the present one.
+func (n *Node) leaveFormer(ctx context.Context) error {
+	n.presence.mu.Lock()
+	former := slices.Clone(n.presence.former)
+	n.presence.mu.Unlock()
+	for _, lease := range slices.Compact(slices.Clone(former)) {
+		for part := range store.Partitions {
+			left, err := n.store.Present(ctx, lease, part)
+			if err != nil {
+				return err
+			}
+			err = atOnce(left, func(pr store.Presence) error { return n.store.Depart(ctx, pr, protocol.OfflineNodeLost) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	n.presence.mu.Lock()
+	n.presence.former = slices.Delete(n.presence.former, 0, len(former))
+	n.presence.mu.Unlock()
+	return nil
+}
+
+// placesAtOnce is how many places are noted or taken away together, sharing
+// round trips.
+const placesAtOnce = 64
+
+func atOnce(all []store.Presence, do func(store.Presence) error) error {
+	for chunk := range slices.Chunk(all, placesAtOnce) {
+		errs := make([]error, len(chunk))
+		var doing sync.WaitGroup
+		for i, pr := range chunk {
+			doing.Go(func() { errs[i] = do(pr) })
+		}
+		doing.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAfter reaps leases that have ended, audits one partition at a time, or all
+// after an outage, and does what is due once a minute and once a day. How long it
+// takes depends on how many are connected, so no renewal may wait for it.
+func (n *Node) lookAfter(ctx context.Context, ended []string) error {
 	for _, dead := range ended {
 		places, err := n.store.Reap(ctx, dead)
 		if err != nil {
@@ -198,6 +259,10 @@ func (n *Node) LookAfter(ctx context.Context) error {
 				n.auditDue.Store(true)
 				return err
 			}
+		}
+		if err := n.leaveFormer(ctx); err != nil {
+			n.auditDue.Store(true)
+			return err
 		}
 	} else if err := n.audit(ctx, n.nextAudit%store.Partitions); err != nil {
 		return err
@@ -236,35 +301,35 @@ func (n *Node) audit(ctx context.Context, part int) error {
 	if err != nil {
 		return err
 	}
+	var left []store.Presence
 	for _, pr := range stored {
 		if _, ok := here[pr.Place]; ok {
 			delete(here, pr.Place)
-			continue
-		}
-		if n.isDeparting(pr.Place) || n.registry.bound(pr.User, pr.Place) {
-			continue
-		}
-		if err := n.store.Depart(ctx, pr, protocol.OfflineLost); err != nil {
-			return err
+		} else if !n.isDeparting(pr.Place) && !n.registry.bound(pr.User, pr.Place) {
+			left = append(left, pr)
 		}
 	}
-	for _, pr := range here { // the store has lost these
-		if !n.registry.bound(pr.User, pr.Place) {
-			continue
-		}
-		err := n.store.Enter(ctx, pr)
-		switch {
-		case errors.Is(err, store.ErrSessionInvalid):
-			n.registry.end(pr.User, pr.Session, "", protocol.CloseSessionEnded, "")
-		case err != nil:
-			return err
-		case !n.registry.bound(pr.User, pr.Place): // gone meanwhile, and taken away before it was noted
-			if err := n.store.Depart(ctx, pr, protocol.OfflineLost); err != nil {
-				return err
-			}
-		}
+	err = atOnce(left, func(pr store.Presence) error { return n.store.Depart(ctx, pr, protocol.OfflineLost) })
+	if err != nil {
+		return err
 	}
-	return nil
+	return atOnce(slices.Collect(maps.Values(here)), func(pr store.Presence) error { return n.enterAgain(ctx, pr) })
+}
+
+// enterAgain notes a binding that the store has lost.
+func (n *Node) enterAgain(ctx context.Context, pr store.Presence) error {
+	if !n.registry.bound(pr.User, pr.Place) {
+		return nil
+	}
+	err := n.store.Enter(ctx, pr)
+	switch {
+	case errors.Is(err, store.ErrSessionInvalid):
+		n.registry.end(pr.User, pr.Session, "", protocol.CloseSessionEnded, "")
+		return nil
+	case err == nil && !n.registry.bound(pr.User, pr.Place): // gone meanwhile, and taken away before it was noted
+		return n.store.Depart(ctx, pr, protocol.OfflineLost)
+	}
+	return err
 }
 
 // markActive counts everybody who is here as active today.

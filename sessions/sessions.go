@@ -72,7 +72,7 @@ type Node struct {
 	about   func() protocol.NodeObject
 	onScope func(name string)
 
-	// owned by whoever calls LookAfter
+	// owned by lookAfter, of which one runs at a time
 	nextAudit           int
 	lastMinute, lastDay int64
 	lastOutages         uint64
@@ -113,27 +113,43 @@ func (n *Node) Connect(p Peer) *Client {
 // lease. It returns when ctx ends; a store that is away is waited for.
 func (n *Node) Run(ctx context.Context) {
 	var keeping sync.WaitGroup
-	keeping.Go(func() {
-		n.every(ctx, n.KeepLease)
-		n.endLease()
-	})
-	keeping.Go(func() { n.every(ctx, n.LookAfter) })
+	keeping.Go(func() { n.keepLease(ctx) })
 	defer keeping.Wait()
 	n.followSignals(ctx)
 }
 
-// every does something each store.LeaseRenewal until ctx ends.
-func (n *Node) every(ctx context.Context, do func(context.Context) error) {
+// keepLease renews the lease until ctx ends, and lets it end then.
+func (n *Node) keepLease(ctx context.Context) {
+	warn := func(err error) {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+			n.log.Warn("presence is not looked after", "error", err)
+		}
+	}
+	rounds := make(chan []string)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for ended := range rounds {
+			warn(n.lookAfter(ctx, ended))
+		}
+	})
 	tick := time.NewTicker(store.LeaseRenewal)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			close(rounds)
+			looking.Wait()
+			n.endLease()
 			return
 		case <-tick.C:
 		}
-		if err := do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
-			n.log.Warn("presence is not looked after", "error", err)
+		ended, err := n.renewLease(ctx)
+		warn(err)
+		if err == nil {
+			select {
+			case rounds <- ended:
+			default: // the last round goes on; the next renewal names those leases again
+			}
 		}
 	}
 }
@@ -219,7 +235,9 @@ func (c *Client) LoginByProvider(ctx context.Context, user uuid.UUID, w Where, p
 
 func (c *Client) login(user uuid.UUID, w Where, start func(store.Arrival) (store.User, store.Session, error)) (store.User, store.Session, error) {
 	b := c.node.begin(c, user, w)
-	u, s, err := start(c.arrival(b))
+	a := c.arrival(b)
+	u, s, err := start(a)
+	c.node.checkLease(b, a.Lease)
 	if err != nil {
 		c.node.failed(b, err)
 		return u, s, err
@@ -247,7 +265,9 @@ func (c *Client) Resume(ctx context.Context, w Where, token string) (store.User,
 		return store.User{}, store.Session{}, ErrSessionInvalid
 	}
 	b := c.node.begin(c, user, w)
-	u, s, former, err := c.node.store.Resume(ctx, w.Scope, token, c.arrival(b))
+	a := c.arrival(b)
+	u, s, former, err := c.node.store.Resume(ctx, w.Scope, token, a)
+	c.node.checkLease(b, a.Lease)
 	if err != nil {
 		c.node.failed(b, err)
 		return u, s, err

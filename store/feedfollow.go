@@ -157,6 +157,7 @@ type feedReader struct {
 	followed *followedPart
 	wake     string        // id of the last entry seen in the wake stream
 	heard    chan struct{} // of the bell
+	checked  time.Time     // when the heads were looked at
 
 	scopes []string // what this round reads
 	state  []*followed
@@ -202,6 +203,17 @@ func (r *feedReader) read() error {
 	if len(streams) == 0 {
 		return r.checkHeads(ctx)
 	}
+	if err := r.handOn(ctx, streams); err != nil {
+		return err
+	}
+	if time.Since(r.checked) > feedBlock { // one busy feed must not keep the others from it
+		return r.checkHeads(ctx)
+	}
+	return nil
+}
+
+// handOn delivers what was read, by scope.
+func (r *feedReader) handOn(ctx context.Context, streams map[string][]redis.XMessage) error {
 	// Entries are dropped from the beginning only. So if the one seen last is
 	// there after the read, none behind it had gone before.
 	var cmds []redis.Cmder
@@ -290,9 +302,10 @@ func (r *feedReader) lost(ctx context.Context, i int) (bool, error) {
 	return true, nil
 }
 
-// checkHeads looks after feeds to which nothing came: whether they are where
-// they were.
+// checkHeads looks after the feeds, also those to which nothing comes: whether
+// they are where they were, or further.
 func (r *feedReader) checkHeads(ctx context.Context) error {
+	r.checked = time.Now()
 	var cmds []redis.Cmder
 	for _, scope := range r.scopes {
 		cmds = append(cmds, headCmd(ctx, scope))

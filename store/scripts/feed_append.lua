@@ -34,6 +34,13 @@ local meta = redis.call('HMGET', KEYS[1], 's', 'e', 'n', 'b', 'f')
 local seq, epoch = tonumber(meta[1] or 0), meta[2] or ARGV[2]
 local online, bytes, first = tonumber(meta[3] or 0), tonumber(meta[4] or 0), tonumber(meta[5] or 1)
 
+-- A feed to which nothing came for long enough is gone as a whole. That is no
+-- loss: everything in it was too old.
+if seq >= first and redis.call('EXISTS', KEYS[2]) == 0 then
+  bytes, first = 0, seq + 1
+end
+local before = seq
+
 local stored = true
 for i = 9, #KEYS do
   local n = redis.call('INCR', KEYS[i])
@@ -91,7 +98,7 @@ end
 -- Drop what is too old, too many or too much, in steps that keep up with what
 -- comes in.
 local most, young, old, room = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
-if seq % 64 == 0 or bytes > room then
+if math.floor(seq / 64) > math.floor(before / 64) or bytes > room then
   local now, gone = tonumber(ARGV[3]), nil
   for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 256)) do
     local size = 64
