@@ -160,7 +160,7 @@ func (s *Server) createdBefore(ctx context.Context, c *conn, id uuid.UUID, cr cr
 		if err != nil || p.Identity != oauth.Identity(cr.provider, cr.proof.ClientID) {
 			return store.User{}, errOtherData
 		}
-		return user, nil
+		return user, banned(user)
 	}
 	ok, _, err := s.verify(ctx, c, user.Password, cr.secret)
 	if err != nil {
@@ -169,7 +169,16 @@ func (s *Server) createdBefore(ctx context.Context, c *conn, id uuid.UUID, cr cr
 	if !ok {
 		return store.User{}, errOtherData
 	}
-	return user, nil
+	return user, banned(user)
+}
+
+// banned keeps those from a user who could log in as him, were he not banned:
+// whom a connection created it may change.
+func banned(u store.User) error {
+	if u.Ban != nil {
+		return &store.BannedError{Ban: *u.Ban}
+	}
+	return nil
 }
 
 // createDigest is what two creates with one idempotency key must share. The
@@ -282,6 +291,7 @@ func (s *Server) updateUser(ctx context.Context, c *conn, u store.User, in *prot
 			return protocol.User{}, err
 		}
 		up.KeepSession, up.IfPassword = session, append([]byte{}, u.Password...)
+		up.Disown = c.phase == phaseAdmin // who takes an account from somebody takes all of it
 	}
 	_, newEmail := in.Email.Value()
 	up.Unconfirm = confirmEmail && newEmail
