@@ -304,16 +304,15 @@ func (t *topic) position() protocol.FeedPosition {
 func (s *Subscription) readLast(ctx context.Context, n int) error {
 	const reach = 20 * store.MaxFeedPage
 	want := func(e *store.FeedEvent) bool { return s.wants(indexOf(e.Name)) }
-	var scopes [][]store.FeedEvent
 	for _, tm := range s.members {
 		events, err := s.feed.store.FeedLast(ctx, tm.topic.scope, tm.member.from, n, reach, want)
 		if err != nil {
 			return err
 		}
-		scopes = append(scopes, events)
+		// There may be many scopes: of no more than two is everything in memory.
+		all := merge([][]store.FeedEvent{s.last, events})
+		s.last = slices.Clone(all[max(0, len(all)-n):])
 	}
-	all := merge(scopes)
-	s.last = all[max(0, len(all)-n):]
 	return nil
 }
 
@@ -549,9 +548,6 @@ var errGone = errors.New("subscriber is gone")
 func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo int64) error {
 	const page = 250
 	for at.Seq < upTo {
-		if !s.sink.Room(s.ctx) {
-			return errGone
-		}
 		events, err := s.feed.store.FeedAfter(s.ctx, scope, at.Seq, int(min(page, upTo-at.Seq)))
 		switch {
 		case s.ctx.Err() != nil:
@@ -572,6 +568,11 @@ func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo in
 			e := &events[i]
 			if e.Seq > upTo {
 				break
+			}
+			// Before each one: a page may be more than the sink has room for, and
+			// others may push to it too.
+			if !s.sink.Room(s.ctx) {
+				return errGone
 			}
 			if e.Seq != at.Seq+1 || at.Epoch != "" && e.Epoch != at.Epoch {
 				s.send(lostPush(scope, protocol.FeedPosition{Seq: e.Seq - 1, Epoch: e.Epoch}))
