@@ -7,8 +7,12 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"rollcall/server"
 	"rollcall/server/wiretest"
+	"rollcall/store"
+	"rollcall/store/storetest"
 )
 
 // Each test here was once a way past what admins see and decide, or a way to
@@ -135,4 +139,28 @@ func TestASubscriberIsGivenThePastNoFasterThanItReads(t *testing.T) {
 	for range 16 * 600 {
 		back.NextPush() // which fails where the connection was closed with 4002
 	}
+}
+
+func TestComingBackAgainAndAgainLeavesNoTrailOfPlaces(t *testing.T) {
+	url := storetest.SharedRedis(t).URL()
+	n := startOn(t, url, longGrace)
+	st, err := store.Open(t.Context(), store.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	u := n.elsewhere(fmt.Sprint("flapping-", uuid.New()))
+	c := n.client()
+	token := login(t, c, u)
+	c.Close()
+	for range 100 {
+		c := n.dial()
+		ok(t, c.Call("core.init", obj{"scope": theScope, "key": theKey, "session": token}))
+		c.Close()
+	}
+	// Each place is read by every login and by whoever reads the user.
+	await(t, "the user has one place, by which he is still online", func() bool {
+		known, err := st.User(t.Context(), uuid.MustParse(u.id))
+		return err == nil && len(known.Places) == 1
+	})
 }
