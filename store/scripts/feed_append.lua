@@ -34,6 +34,10 @@ local meta = redis.call('HMGET', KEYS[1], 's', 'e', 'n', 'b', 'f')
 local seq, epoch = tonumber(meta[1] or 0), meta[2] or ARGV[2]
 local online, bytes, first = tonumber(meta[3] or 0), tonumber(meta[4] or 0), tonumber(meta[5] or 1)
 
+if bytes > 0 and redis.call('EXISTS', KEYS[2]) == 0 then
+  bytes, first = 0, seq + 1 -- it has expired, with all that was counted
+end
+
 local stored = true
 for i = 9, #KEYS do
   local n = redis.call('INCR', KEYS[i])
