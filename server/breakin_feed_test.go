@@ -38,6 +38,21 @@ func TestABannedUserIsNotReachedByTheConnectionThatCreatedHim(t *testing.T) {
 	})
 }
 
+func TestABanBesideARepeatedCreateIsNotPassedBy(t *testing.T) {
+	n := start(t, oneAtATime)
+	admin := n.admin()
+	u := n.elsewhere("tiny", obj{"idempotency_key": "k1"})
+	again := n.client()
+	occupy(t, n, 4)
+	var id string
+	n.submitting(1, func() { // the user is read, and the password waits to be held against it
+		id = again.Send("users.create", obj{"username": "tiny", "password": thePassword, "idempotency_key": "k1"})
+	})
+	ok(t, admin.Call("admin.users.ban", u.ref()))
+	want(t, again.Wait(id), 608)
+	want(t, again.Call("users.delete", u.ref()), 606)
+}
+
 func TestAPasswordResetEndsWhatTheCreatorsConnectionMay(t *testing.T) {
 	n := start(t)
 	squatter := n.client()

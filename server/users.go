@@ -43,7 +43,9 @@ func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreatePa
 	if err != nil {
 		return protocol.CreateResult{}, err
 	}
-	c.client.Created(user.ID)
+	if err := s.own(ctx, c, user); err != nil {
+		return protocol.CreateResult{}, err
+	}
 	result := protocol.CreateResult{UserID: user.ID, Confirmation: user.Confirmation}
 	if made && in.Confirmation != nil {
 		// The user exists whatever becomes of the mail: the outcome tells, and it can be sent again.
@@ -53,6 +55,23 @@ func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreatePa
 		}
 	}
 	return result, nil
+}
+
+// own lets the connection act for the user whom it created. What took him from
+// it before that was signalled to nobody, so he is read once more.
+func (s *Server) own(ctx context.Context, c *conn, user store.User) error {
+	c.client.Created(user.ID)
+	now, err := s.store.User(ctx, user.ID)
+	if err == nil {
+		err = banned(now)
+	}
+	if err == nil && !bytes.Equal(now.Password, user.Password) {
+		err = errOtherData
+	}
+	if err != nil {
+		c.client.Lose(user.ID)
+	}
+	return err
 }
 
 // createUser creates by password or by provider, once for each idempotency key.

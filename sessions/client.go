@@ -70,12 +70,13 @@ func (c *Client) Created(user uuid.UUID) {
 // has shown by a reset, or to an admin, that the account is his.
 func (n *Node) disown(user uuid.UUID) {
 	n.creators.Range(func(c, _ any) bool {
-		c.(*Client).lose(user)
+		c.(*Client).Lose(user)
 		return true
 	})
 }
 
-func (c *Client) lose(user uuid.UUID) {
+// Lose forgets that this connection created a user.
+func (c *Client) Lose(user uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.created = slices.DeleteFunc(c.created, func(id uuid.UUID) bool { return id == user })
