@@ -86,19 +86,35 @@ func (s *Server) adminSessionsList(ctx context.Context, c *conn, in *protocol.Se
 	if err != nil {
 		return nil, err
 	}
-	list := []protocol.SessionObject{}
+	list, size := []protocol.SessionObject{}, 0
 	for _, u := range users {
 		objects, err := s.sessionObjects(ctx, u)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range objects {
-			if o.Node != "" && len(list) < protocol.MaxSessionsListed {
-				list = append(list, o)
+			if o.Node == "" {
+				continue
 			}
+			if size += sessionBytes(&o); len(list) == protocol.MaxSessionsListed || size > maxListBytes {
+				return list, nil
+			}
+			list = append(list, o)
 		}
 	}
 	return list, nil
+}
+
+// sessionBytes is what a session takes of a frame at most. Clients name
+// themselves at length, and must not make the list too large to be sent: JSON
+// writes a byte of what they say in at most two, for it has no control
+// characters, and the other members stay below 512 bytes.
+func sessionBytes(o *protocol.SessionObject) int {
+	size := 512 + 2*len(o.Node)
+	if o.Client != nil {
+		size += 2 * (len(o.Client.Name) + len(o.Client.Version) + len(o.Client.Platform))
+	}
+	return size
 }
 
 func (s *Server) adminSessionsKick(ctx context.Context, c *conn, in *protocol.KickParams) (int, error) {

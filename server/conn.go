@@ -205,11 +205,22 @@ func (c *conn) closeSocket(cl *closing) {
 		if reason == "" {
 			reason = cl.code.Reason()
 		}
-		if len(reason) > 123 { // what a close frame holds
-			reason = reason[:123]
-		}
-		c.handshake(websocket.StatusCode(cl.code), reason)
+		c.handshake(websocket.StatusCode(cl.code), closeReason(reason))
 	})
+}
+
+// closeReason cuts a reason to what a close frame holds, between characters: a
+// client fails a connection whose reason is not UTF-8, and never sees the code.
+func closeReason(reason string) string {
+	const most = 123
+	if len(reason) <= most {
+		return reason
+	}
+	end := most
+	for !utf8.RuneStart(reason[end]) {
+		end--
+	}
+	return reason[:end]
 }
 
 // closeNow closes with a code of RFC 6455 for a frame that should not have been

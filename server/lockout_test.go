@@ -1,8 +1,13 @@
 package server
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
+
+	"rollcall/protocol"
+	"rollcall/server/passwords"
+	"rollcall/store"
 )
 
 func TestAnAddressCountsWithItsNetwork(t *testing.T) {
@@ -24,5 +29,30 @@ func TestAnAddressCountsWithItsNetwork(t *testing.T) {
 	}
 	if networkOf(netip.Addr{}) == "" {
 		t.Error("no address has no name")
+	}
+}
+
+func TestFailedLoginsOfOneNetworkAreToldAFewTimesOnly(t *testing.T) {
+	st, err := store.Open(t.Context(), store.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	s, err := New(Config{Key: "k", Hash: passwords.Params{Memory: 64, Time: 1, Threads: 1}}, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const scope, tries = "Space Race", 40
+	for i := range tries { // other names, from other addresses of one customer
+		c := &conn{srv: s, scope: &scopeEntry{name: scope}, remote: netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x", i+1))}
+		in := &protocol.LoginParams{Username: fmt.Sprint("tiny", i)}
+		s.tellFailure(t.Context(), c, in, store.User{}, store.ErrUserNotFound)
+	}
+	head, err := st.FeedHead(t.Context(), scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head.Seq < 5 || head.Seq > 10 { // 10 if it went on in the next minute
+		t.Errorf("%d of %d are in the feed, want 5", head.Seq, tries)
 	}
 }

@@ -53,7 +53,7 @@ func (s *Server) tellFailure(ctx context.Context, c *conn, in *protocol.LoginPar
 		Scope: c.scope.name, User: user.ID, Username: user.Username, Reason: reason, Account: account, Via: c.via(method),
 	}
 	if !c.remote.IsLoopback() { // which stands for everybody behind a proxy on this machine
-		failed.Address = failed.Via.IP
+		failed.Address = networkOf(c.remote)
 	}
 	if e := s.store.TellFailedLogin(ctx, failed); e != nil {
 		s.log.Warn("a failed login could not be told", "error", e)

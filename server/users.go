@@ -43,7 +43,9 @@ func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreatePa
 	if err != nil {
 		return protocol.CreateResult{}, err
 	}
-	c.client.Created(user.ID)
+	if err := s.own(ctx, c, user); err != nil {
+		return protocol.CreateResult{}, err
+	}
 	result := protocol.CreateResult{UserID: user.ID, Confirmation: user.Confirmation}
 	if made && in.Confirmation != nil {
 		// The user exists whatever becomes of the mail: the outcome tells, and it can be sent again.
@@ -53,6 +55,23 @@ func (s *Server) usersCreate(ctx context.Context, c *conn, in *protocol.CreatePa
 		}
 	}
 	return result, nil
+}
+
+// own lets the connection act for the user whom it created. What took him from
+// it before that was signalled to nobody, so he is read once more.
+func (s *Server) own(ctx context.Context, c *conn, user store.User) error {
+	c.client.Created(user.ID)
+	now, err := s.store.User(ctx, user.ID)
+	if err == nil {
+		err = banned(now)
+	}
+	if err == nil && !bytes.Equal(now.Password, user.Password) {
+		err = errOtherData
+	}
+	if err != nil {
+		c.client.Lose(user.ID)
+	}
+	return err
 }
 
 // createUser creates by password or by provider, once for each idempotency key.
@@ -160,7 +179,7 @@ func (s *Server) createdBefore(ctx context.Context, c *conn, id uuid.UUID, cr cr
 		if err != nil || p.Identity != oauth.Identity(cr.provider, cr.proof.ClientID) {
 			return store.User{}, errOtherData
 		}
-		return user, nil
+		return user, banned(user)
 	}
 	ok, _, err := s.verify(ctx, c, user.Password, cr.secret)
 	if err != nil {
@@ -169,7 +188,16 @@ func (s *Server) createdBefore(ctx context.Context, c *conn, id uuid.UUID, cr cr
 	if !ok {
 		return store.User{}, errOtherData
 	}
-	return user, nil
+	return user, banned(user)
+}
+
+// banned keeps those from a user who could log in as him, were he not banned:
+// whom a connection created it may change.
+func banned(u store.User) error {
+	if u.Ban != nil {
+		return &store.BannedError{Ban: *u.Ban}
+	}
+	return nil
 }
 
 // createDigest is what two creates with one idempotency key must share. The
@@ -282,6 +310,7 @@ func (s *Server) updateUser(ctx context.Context, c *conn, u store.User, in *prot
 			return protocol.User{}, err
 		}
 		up.KeepSession, up.IfPassword = session, append([]byte{}, u.Password...)
+		up.Disown = c.phase == phaseAdmin // who takes an account from somebody takes all of it
 	}
 	_, newEmail := in.Email.Value()
 	up.Unconfirm = confirmEmail && newEmail

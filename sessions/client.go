@@ -61,6 +61,25 @@ func (c *Client) Created(user uuid.UUID) {
 		c.created = slices.Delete(c.created, 0, 1)
 	}
 	c.created = append(c.created, user)
+	if !c.gone {
+		c.node.creators.Store(c, true)
+	}
+}
+
+// disown takes a user from the connections that created him: he was banned, or
+// has shown by a reset, or to an admin, that the account is his.
+func (n *Node) disown(user uuid.UUID) {
+	n.creators.Range(func(c, _ any) bool {
+		c.(*Client).Lose(user)
+		return true
+	})
+}
+
+// Lose forgets that this connection created a user.
+func (c *Client) Lose(user uuid.UUID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.created = slices.DeleteFunc(c.created, func(id uuid.UUID) bool { return id == user })
 }
 
 // Disconnect takes the connection out of the registry. Its session lives on; the
@@ -74,6 +93,7 @@ func (c *Client) Disconnect(reason string) {
 	if again {
 		return
 	}
+	c.node.creators.Delete(c)
 	if b != nil {
 		c.node.registry.drop(b)
 		c.node.depart(b, reason)

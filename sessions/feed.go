@@ -326,36 +326,31 @@ func (s *Subscription) readLast(ctx context.Context, n int) error {
 	s.feed.mu.Lock()
 	members := slices.Clone(s.members)
 	s.feed.mu.Unlock()
-	var scopes [][]store.FeedEvent
 	for _, tm := range members {
 		// from stays as it is until Start.
 		events, err := s.feed.store.FeedLast(ctx, tm.topic.scope, tm.member.from.Seq, n, reach, want)
 		if err != nil {
 			return err
 		}
-		scopes = append(scopes, events)
+		// There may be many scopes: of no more than two is everything in memory.
+		all := merge(s.last, events)
+		s.last = slices.Clone(all[max(0, len(all)-n):])
 	}
-	all := merge(scopes)
-	s.last = all[max(0, len(all)-n):]
 	return nil
 }
 
-// merge puts the events of several scopes in order of their time. Those of one
-// scope stay in the order of the feed.
-func merge(scopes [][]store.FeedEvent) (all []store.FeedEvent) {
-	for {
-		first := -1
-		for i, events := range scopes {
-			if len(events) > 0 && (first < 0 || events[0].Time.Before(scopes[first][0].Time)) {
-				first = i
-			}
+// merge puts two runs of events in order of their time. Each run stays in its own
+// order, which for one scope is the feed's.
+func merge(a, b []store.FeedEvent) []store.FeedEvent {
+	all := make([]store.FeedEvent, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if b[0].Time.Before(a[0].Time) {
+			all, b = append(all, b[0]), b[1:]
+		} else {
+			all, a = append(all, a[0]), a[1:]
 		}
-		if first < 0 {
-			return all
-		}
-		all = append(all, scopes[first][0])
-		scopes[first] = scopes[first][1:]
 	}
+	return append(append(all, a...), b...)
 }
 
 // Start begins to push, the past first.
@@ -566,9 +561,6 @@ var errGone = errors.New("subscriber is gone")
 func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo protocol.FeedPosition) error {
 	const page = 250
 	for at.Seq < upTo.Seq {
-		if !s.sink.Room(s.ctx) {
-			return errGone
-		}
 		events, err := s.feed.store.FeedAfter(s.ctx, scope, at.Seq, int(min(page, upTo.Seq-at.Seq)))
 		switch {
 		case s.ctx.Err() != nil:
@@ -589,6 +581,11 @@ func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo pr
 			e := &events[i]
 			if e.Seq > upTo.Seq {
 				break
+			}
+			// Before each one: a page may be more than the sink has room for, and
+			// others may push to it too.
+			if !s.sink.Room(s.ctx) {
+				return errGone
 			}
 			if e.Seq != at.Seq+1 || at.Epoch != "" && e.Epoch != at.Epoch {
 				s.send(lostPush(scope, protocol.FeedPosition{Seq: e.Seq - 1, Epoch: e.Epoch}))

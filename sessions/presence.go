@@ -40,7 +40,16 @@ type presence struct {
 	lease     string
 	former    []string        // leases that the node lost, under which the store may have places yet
 	departing map[string]bool // places that are taken away, or wait for it
-	renewed   bool            // the lease is known to the store
+	graced    map[uuid.UUID]*graced
+	renewed   bool // the lease is known to the store
+}
+
+// A graced place waits for its user to come back. Of each user's only the one
+// that went last does: it alone keeps him online, and who comes and goes without
+// end would otherwise leave a trail that is read at each of his logins.
+type graced struct {
+	place store.Presence
+	timer *time.Timer
 }
 
 func (p *presence) init(grace time.Duration) {
@@ -48,6 +57,7 @@ func (p *presence) init(grace time.Duration) {
 	p.slots = make(chan struct{}, departuresAtOnce)
 	p.lease = store.NewLease()
 	p.departing = map[string]bool{}
+	p.graced = map[uuid.UUID]*graced{}
 }
 
 func (p *presence) current() string {
@@ -89,9 +99,31 @@ func (n *Node) depart(b *binding, reason string) {
 	n.presence.mu.Unlock()
 	switch reason {
 	case protocol.OfflineClosed, protocol.OfflineLost, protocol.OfflineDrained:
-		time.AfterFunc(n.presence.grace, func() { n.departNow(pr, reason) })
+		n.departLater(pr, reason)
 	default:
 		go n.departNow(pr, reason)
+	}
+}
+
+// departLater takes a place away after the grace, and one of the same user that
+// waits already at once.
+func (n *Node) departLater(pr store.Presence, reason string) {
+	p := &n.presence
+	g := &graced{place: pr}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	former := p.graced[pr.User]
+	p.graced[pr.User] = g
+	g.timer = time.AfterFunc(p.grace, func() {
+		p.mu.Lock()
+		if p.graced[pr.User] == g {
+			delete(p.graced, pr.User)
+		}
+		p.mu.Unlock()
+		n.departNow(pr, reason)
+	})
+	if former != nil && former.timer.Stop() {
+		go n.departNow(former.place, reason)
 	}
 }
 

@@ -62,6 +62,7 @@ type Node struct {
 
 	registry registry
 	admins   adminRegistry
+	creators sync.Map // *Client → true: those that remember users whom they created
 	lastConn atomic.Uint64
 	conns    atomic.Int64 // connected, and not yet disconnected
 
@@ -175,6 +176,9 @@ func (n *Node) apply(ctx context.Context, sig store.Signal) {
 		code := protocol.CloseCode(sig.Code)
 		if code == 0 {
 			code = protocol.CloseSessionEnded
+		}
+		if sig.Disown {
+			n.disown(sig.User)
 		}
 		n.registry.end(sig.User, sig.Session, sig.Except, code, sig.Reason)
 	case store.SignalReplace:

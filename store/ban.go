@@ -48,7 +48,7 @@ func (s *Store) UnbanUser(ctx context.Context, id uuid.UUID) (User, error) {
 
 func (s *Store) setBan(ctx context.Context, id uuid.UUID, until, reason, more string) (User, error) {
 	p := partitionOf(id)
-	ended := signalEffect(Signal{Kind: SignalEnd, User: id, Code: int(protocol.CloseBanned), Reason: reason})
+	ended := signalEffect(Signal{Kind: SignalEnd, User: id, Code: int(protocol.CloseBanned), Reason: reason, Disown: true})
 	s.fault("before ban")
 	r, err := s.runReply(ctx, scriptBan, []string{p.user(id), p.sessions(id), p.op(randomID()), p.outbox()},
 		id.String(), opTTL.Milliseconds(), until, reason, ended.id, ended.String(), newEffectID(), more)

@@ -211,7 +211,7 @@ func (s *Store) useCode(ctx context.Context, code string, kind CodeKind, record 
 	id := parsed.user
 	p := partitionOf(id)
 	ended := signalEffect(Signal{
-		Kind: SignalEnd, User: id, Code: int(protocol.CloseSessionEnded), Reason: "password changed",
+		Kind: SignalEnd, User: id, Code: int(protocol.CloseSessionEnded), Reason: "password changed", Disown: true,
 	})
 
 	s.fault("before commit")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"rollcall/protocol"
 )
@@ -206,6 +207,25 @@ func TestAPositionReachesAsFarAsTheHistory(t *testing.T) {
 		reaches(protocol.FeedPosition{Seq: 999, Epoch: third.Epoch}, false)
 		if at := head(); at != first {
 			t.Errorf("what was asked moved the feed from %v to %v", first, at)
+		}
+	})
+}
+
+func TestAFeedThatExpiredTakesNoRoomAnyMore(t *testing.T) {
+	onEveryWith(t, Config{FeedBytes: 20_000}, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		tellMany(t, s, 0, 400) // as much as there is room for
+		gone := redis.NewIntCmd(ctx, "pexpire", feedPartOf(testScope).feed(testScope), 0)
+		if err := s.do(ctx, gone); err != nil || gone.Val() != 1 {
+			t.Fatal(gone.Val(), err)
+		}
+		tellMany(t, s, 400, 20)
+		kept, err := s.FeedAfter(ctx, testScope, 0, MaxFeedPage)
+		if err != nil || len(kept) != 20 {
+			t.Fatalf("%d of 20 events are kept, %v", len(kept), err)
+		}
+		if ok, err := s.FeedReaches(ctx, testScope, protocol.FeedPosition{Seq: 400, Epoch: kept[0].Epoch}); !ok || err != nil {
+			t.Errorf("the end of what expired reaches: %v, %v", ok, err)
 		}
 	})
 }

@@ -70,7 +70,7 @@ func (s *Store) tryUpdate(ctx context.Context, id uuid.UUID, u UserUpdate, c *cl
 	}
 	endSessions := u.Password != nil && !u.Rehash
 	ended := signalEffect(Signal{
-		Kind: SignalEnd, User: id, Except: u.KeepSession,
+		Kind: SignalEnd, User: id, Except: u.KeepSession, Disown: u.Disown,
 		Code: int(protocol.CloseSessionEnded), Reason: "password changed",
 	})
 	args := []any{

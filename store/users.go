@@ -96,6 +96,10 @@ type UserUpdate struct {
 	KeepSession string
 	Rehash      bool
 
+	// Disown says that with a new password the connections that created the user
+	// may not act for him any more.
+	Disown bool
+
 	// IfPassword, when not nil, makes the update fail with ErrConflict unless
 	// it is the record stored now.
 	IfPassword []byte
@@ -209,6 +213,7 @@ type Signal struct {
 	Places  []string   `json:"places,omitzero"` // "<lease>.<place>"
 	Code    int        `json:"code,omitzero"`
 	Reason  string     `json:"reason,omitzero"`
+	Disown  bool       `json:"disown,omitzero"` // of an end: connections that created User lose him too
 
 	Admin      string `json:"admin,omitzero"`
 	Generation string `json:"generation,omitzero"` // of an admin
