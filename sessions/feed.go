@@ -78,6 +78,7 @@ type push struct {
 	text  []byte
 	event int // index in protocol.Events, -1 for what everybody gets
 	seq   int64
+	epoch string
 	lost  bool // tells of a loss
 }
 
@@ -105,6 +106,10 @@ type topicMember struct {
 // maxPending bounds what waits for a subscriber while the past is read for it.
 // Beyond it the past is read once more, up to where the feed is by then.
 const maxPending = 1 << 20
+
+// goLive is how much of it may be pushed at once, without asking whether there is
+// room, when the subscriber has caught up.
+const goLive = 16 << 10
 
 // headEvery is how often a filtered subscriber is told where the feed is.
 const headEvery = 5 * time.Second
@@ -431,7 +436,7 @@ func encode(e *store.FeedEvent) (push, error) {
 	if err != nil {
 		return push{}, fmt.Errorf("encode event: %w", err)
 	}
-	return push{text: text, event: indexOf(e.Name), seq: e.Seq}, nil
+	return push{text: text, event: indexOf(e.Name), seq: e.Seq, epoch: e.Epoch}, nil
 }
 
 // lostPush tells that events up to a position are lost.
@@ -446,7 +451,7 @@ func positionPush(event, scope string, pos protocol.FeedPosition) push {
 	if err != nil {
 		panic("sessions: a position always has a JSON form: " + err.Error())
 	}
-	return push{text: text, event: -1, seq: pos.Seq}
+	return push{text: text, event: -1, seq: pos.Seq, epoch: pos.Epoch}
 }
 
 // update hands on what came to a scope. It is called for one scope at a time.
@@ -518,16 +523,31 @@ func (s *Subscription) catchUp(tm *topicMember) {
 	if tm.since != nil {
 		at = *tm.since
 	}
-	for s.ctx.Err() == nil {
+	for s.sink.Room(s.ctx) && s.ctx.Err() == nil {
 		t.mu.Lock()
 		if m.bytes < maxPending && (at.Seq < 0 || at.Seq >= m.from) {
-			for _, p := range m.pending {
-				s.send(p)
-				m.told = p.seq
+			pending, live := m.pending, m.bytes <= goLive
+			m.pending, m.bytes, m.live = nil, 0, live
+			if len(pending) > 0 {
+				last := &pending[len(pending)-1]
+				at = protocol.FeedPosition{Seq: last.seq, Epoch: last.epoch}
+				m.from, m.told = last.seq, last.seq
 			}
-			m.pending, m.bytes, m.live = nil, 0, true
+			if live {
+				for _, p := range pending {
+					s.send(p)
+				}
+				t.mu.Unlock()
+				return
+			}
 			t.mu.Unlock()
-			return
+			for _, p := range pending {
+				if !s.sink.Room(s.ctx) {
+					return
+				}
+				s.send(p)
+			}
+			continue
 		}
 		if m.bytes >= maxPending { // what comes from now on is kept anew
 			if at.Seq < 0 {
@@ -549,9 +569,6 @@ var errGone = errors.New("subscriber is gone")
 func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo int64) error {
 	const page = 250
 	for at.Seq < upTo {
-		if !s.sink.Room(s.ctx) {
-			return errGone
-		}
 		events, err := s.feed.store.FeedAfter(s.ctx, scope, at.Seq, int(min(page, upTo-at.Seq)))
 		switch {
 		case s.ctx.Err() != nil:
@@ -572,6 +589,9 @@ func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo in
 			e := &events[i]
 			if e.Seq > upTo {
 				break
+			}
+			if !s.sink.Room(s.ctx) {
+				return errGone
 			}
 			if e.Seq != at.Seq+1 || at.Epoch != "" && e.Epoch != at.Epoch {
 				s.send(lostPush(scope, protocol.FeedPosition{Seq: e.Seq - 1, Epoch: e.Epoch}))
