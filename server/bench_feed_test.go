@@ -255,11 +255,16 @@ func benchFanOut(b *testing.B, subscribers []*feedSubscriber, inFlight, makers i
 
 // startFeedServer runs one node of several on a storage.
 func startFeedServer(b *testing.B, redis, node string) (url string) {
+	_, url = startFeedNode(b, redis, node)
+	return url
+}
+
+func startFeedNode(b *testing.B, redis, node string) (srv *Server, url string) {
 	st, err := store.Open(context.Background(), store.Config{URL: redis})
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv, err := New(Config{Listen: "127.0.0.1:0", Key: "k", AutoScopes: true, Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Second,
+	srv, err = New(Config{Listen: "127.0.0.1:0", Key: "k", AutoScopes: true, Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Second,
 		Node: node, HashQueue: 2000, Hash: passwords.Params{Memory: 64, Time: 1, Threads: 1}}, st)
 	if err != nil {
 		b.Fatal(err)
@@ -284,7 +289,7 @@ func startFeedServer(b *testing.B, redis, node string) (url string) {
 			b.Fatal("the server does not listen")
 		}
 	}
-	return "ws://" + srv.Addr().String() + "/ws"
+	return srv, "ws://" + srv.Addr().String() + "/ws"
 }
 
 // closedAfter closes a connection when the benchmark is over.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/protocol"
 	"rollcall/store"
 )
 
@@ -43,7 +44,7 @@ func TestABacklogOfManyScopesIsNotAllInMemory(t *testing.T) {
 	f := &Feed{store: h, log: slog.New(slog.DiscardHandler)}
 	s := &Subscription{feed: f, events: ^uint32(0)}
 	for i := range scopes {
-		s.members = append(s.members, &topicMember{&topic{scope: fmt.Sprint(i)}, &member{sub: s, from: n}, nil})
+		s.members = append(s.members, &topicMember{&topic{scope: fmt.Sprint(i)}, &member{sub: s, from: protocol.FeedPosition{Seq: n}}, nil})
 	}
 	if err := s.readLast(t.Context(), n); err != nil {
 		t.Fatal(err)
