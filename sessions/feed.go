@@ -41,6 +41,7 @@ type Sink interface {
 type Feed struct {
 	store    FeedStore
 	log      *slog.Logger
+	most     int // bytes that wait for a member: maxPending, but in tests
 	follower *store.FeedFollower
 	ctx      context.Context // of the work for subscribers
 	stop     context.CancelFunc
@@ -118,7 +119,7 @@ const headEvery = 5 * time.Second
 
 // NewFeed returns the node's feed. It must be closed before the store is.
 func NewFeed(st FeedStore, log *slog.Logger) *Feed {
-	f := &Feed{store: st, log: log, topics: map[string]*topic{}, wide: map[*Subscription]bool{}}
+	f := &Feed{store: st, log: log, most: maxPending, topics: map[string]*topic{}, wide: map[*Subscription]bool{}}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.follower = st.FollowFeeds(f.update)
 	return f
@@ -508,10 +509,10 @@ func (m *member) take(pushes []push) {
 		case m.live:
 			m.sub.send(p)
 			m.told = p.seq
-		case m.bytes+len(p.text) > maxPending:
+		case m.bytes+len(p.text) > m.sub.feed.most:
 			// Too much came while the past was read: it is read again, from what
 			// is kept in the feed.
-			m.pending, m.bytes = nil, maxPending
+			m.pending, m.bytes = nil, m.sub.feed.most
 		default:
 			m.pending = append(m.pending, p)
 			m.bytes += len(p.text)
@@ -535,7 +536,7 @@ func (s *Subscription) catchUp(tm *topicMember) {
 	}
 	for s.ctx.Err() == nil && s.sink.Room(s.ctx) {
 		t.mu.Lock()
-		if m.bytes < maxPending && at.Seq >= m.from.Seq {
+		if m.bytes < s.feed.most && at.Seq >= m.from.Seq {
 			for _, p := range m.pending {
 				s.send(p)
 				m.told = p.seq
@@ -544,7 +545,7 @@ func (s *Subscription) catchUp(tm *topicMember) {
 			t.mu.Unlock()
 			return
 		}
-		if m.bytes >= maxPending { // what comes from now on is kept anew
+		if m.bytes >= s.feed.most { // what comes from now on is kept anew
 			m.pending, m.bytes, m.from = nil, 0, t.pos
 		}
 		upTo := m.from

@@ -38,7 +38,7 @@ func (h *hookedStore) FeedAfter(ctx context.Context, scope string, seq int64, li
 	return events, err
 }
 
-func newFeed(t *testing.T) (*Feed, *hookedStore) {
+func newHookedFeed(t *testing.T) (*Feed, *hookedStore) {
 	t.Helper()
 	st, err := store.Open(t.Context(), store.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -53,8 +53,8 @@ func newFeed(t *testing.T) (*Feed, *hookedStore) {
 	return f, h
 }
 
-// tell appends events from first to last to a scope's feed, each named by its number.
-func tell(t *testing.T, h *hookedStore, scope string, first, last int) {
+// appendTo appends events from first to last to a scope's feed, each named by its number.
+func appendTo(t *testing.T, h *hookedStore, scope string, first, last int) {
 	t.Helper()
 	for i := first; i <= last; i++ {
 		if err := h.TellAdminAction(context.Background(), scope, protocol.EventData{Admin: "ops", Target: fmt.Sprint(i)}); err != nil {
@@ -129,14 +129,14 @@ func (l *listSink) until(t *testing.T, last string) []string {
 	}
 }
 
-func numbered(scope string, first, last int) (all []string) {
+func numberedOf(scope string, first, last int) (all []string) {
 	for i := first; i <= last; i++ {
 		all = append(all, fmt.Sprint(scope, " ", i))
 	}
 	return all
 }
 
-func subscribe(t *testing.T, f *Feed, l *listSink, p protocol.SubscribeParams, scopes ...string) (*Subscription, protocol.Subscription) {
+func subscribeAs(t *testing.T, f *Feed, l *listSink, p protocol.SubscribeParams, scopes ...string) (*Subscription, protocol.Subscription) {
 	t.Helper()
 	s, answer, err := f.Subscribe(t.Context(), SubscribeRequest{
 		SubscribeParams: p, Scopes: scopes, Covers: func(string) bool { return true }, Sink: l,
@@ -160,9 +160,9 @@ func wantPushed(t *testing.T, got, want []string) {
 }
 
 func TestAScopeThatChangesWhileAllAreSubscribedToIsToldAsAsked(t *testing.T) {
-	f, h := newFeed(t)
-	tell(t, h, "a", 1, 3)
-	tell(t, h, "b", 1, 3)
+	f, h := newHookedFeed(t)
+	appendTo(t, h, "a", 1, 3)
+	appendTo(t, h, "b", 1, 3)
 	b, err := h.FeedHead(t.Context(), "b")
 	if err != nil {
 		t.Fatal(err)
@@ -177,18 +177,18 @@ func TestAScopeThatChangesWhileAllAreSubscribedToIsToldAsAsked(t *testing.T) {
 		}
 	}
 	l := newListSink()
-	s, _ := subscribe(t, f, l, protocol.SubscribeParams{Scope: "*", Since: map[string]protocol.FeedPosition{"a": a, "b": b}}, "a", "b")
+	s, _ := subscribeAs(t, f, l, protocol.SubscribeParams{Scope: "*", Since: map[string]protocol.FeedPosition{"a": a, "b": b}}, "a", "b")
 	defer s.Close()
 	s.Start()
-	tell(t, h, "b", 4, 4)
+	appendTo(t, h, "b", 4, 4)
 	wantPushed(t, l.until(t, "b 4"), []string{"b 4"})
 }
 
 func TestAScopeThatAppearsBeforeThePushesStartIsToldOnce(t *testing.T) {
-	f, h := newFeed(t)
-	tell(t, h, "new", 1, 3)
+	f, h := newHookedFeed(t)
+	appendTo(t, h, "new", 1, 3)
 	l := newListSink()
-	s, _ := subscribe(t, f, l, protocol.SubscribeParams{Scope: "*"})
+	s, _ := subscribeAs(t, f, l, protocol.SubscribeParams{Scope: "*"})
 	defer s.Close()
 	if err := f.Appeared(t.Context(), "new"); err != nil {
 		t.Fatal(err)
@@ -202,13 +202,13 @@ func TestAScopeThatAppearsBeforeThePushesStartIsToldOnce(t *testing.T) {
 	}
 	s.Start()
 	l.until(t, "new 3")
-	tell(t, h, "new", 4, 4)
-	wantPushed(t, l.until(t, "new 4"), numbered("new", 1, 4))
+	appendTo(t, h, "new", 4, 4)
+	wantPushed(t, l.until(t, "new 4"), numberedOf("new", 1, 4))
 }
 
 func TestASubscriberOfAllScopesCountsBeforeThereIsAny(t *testing.T) {
-	f, _ := newFeed(t)
-	s, _ := subscribe(t, f, newListSink(), protocol.SubscribeParams{Scope: "*"})
+	f, _ := newHookedFeed(t)
+	s, _ := subscribeAs(t, f, newListSink(), protocol.SubscribeParams{Scope: "*"})
 	if n := f.Subscribers(); n != 1 {
 		t.Errorf("%d subscribers, want 1", n)
 	}
@@ -219,20 +219,20 @@ func TestASubscriberOfAllScopesCountsBeforeThereIsAny(t *testing.T) {
 }
 
 func TestALateUpdateOfAnEarlierTopicIsNotTold(t *testing.T) {
-	f, h := newFeed(t)
-	tell(t, h, "s", 1, 3)
+	f, h := newHookedFeed(t)
+	appendTo(t, h, "s", 1, 3)
 	events, err := h.FeedAfter(t.Context(), "s", 1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := newListSink()
-	s, answer := subscribe(t, f, l, protocol.SubscribeParams{Scope: "s"}, "s")
+	s, answer := subscribeAs(t, f, l, protocol.SubscribeParams{Scope: "s"}, "s")
 	defer s.Close()
 	s.Start()
 	// It was read for somebody who left, before the present topic began at 3.
 	f.update(store.FeedUpdate{Scope: "s", Events: events})
 	f.update(store.FeedUpdate{Scope: "s", Events: events[:1], Lost: &protocol.FeedPosition{Seq: 1, Epoch: events[0].Epoch}})
-	tell(t, h, "s", 4, 4)
+	appendTo(t, h, "s", 4, 4)
 	wantPushed(t, l.until(t, "s 4"), []string{"s 4"})
 	if head := f.topics["s"].position(); head.Seq != 4 || answer.Heads["s"].Seq != 3 {
 		t.Errorf("the feed is at %v, and was at %v", head, answer.Heads["s"])
@@ -240,8 +240,8 @@ func TestALateUpdateOfAnEarlierTopicIsNotTold(t *testing.T) {
 }
 
 func TestASubscriberAheadOfALossGetsNothingTwice(t *testing.T) {
-	f, h := newFeed(t)
-	tell(t, h, "s", 1, 4)
+	f, h := newHookedFeed(t)
+	appendTo(t, h, "s", 1, 4)
 	events, err := h.FeedAfter(t.Context(), "s", 0, 10)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestASubscriberAheadOfALossGetsNothingTwice(t *testing.T) {
 	topic := &topic{scope: "s", pos: old}
 	f.topics["s"] = topic
 	since := events[3].Position()
-	s, answer := subscribe(t, f, l, protocol.SubscribeParams{Scope: "s", Since: map[string]protocol.FeedPosition{"s": since}}, "s")
+	s, answer := subscribeAs(t, f, l, protocol.SubscribeParams{Scope: "s", Since: map[string]protocol.FeedPosition{"s": since}}, "s")
 	defer s.Close()
 	s.Start()
 	f.update(store.FeedUpdate{Scope: "s", Lost: &protocol.FeedPosition{Seq: 2, Epoch: since.Epoch}})
@@ -267,25 +267,25 @@ func TestASubscriberAheadOfALossGetsNothingTwice(t *testing.T) {
 }
 
 func TestWhatCameWhileThePastWasReadIsGivenInPiecesThatHaveRoom(t *testing.T) {
-	f, h := newFeed(t)
+	f, h := newHookedFeed(t)
 	const past, meanwhile = 300, 2000
-	tell(t, h, "s", 1, past)
+	appendTo(t, h, "s", 1, past)
 	l := newListSink()
 	var once sync.Once
 	h.after = func(int64) {
 		once.Do(func() { // more than may wait comes while the first page is read
-			tell(t, h, "s", past+1, past+meanwhile)
+			appendTo(t, h, "s", past+1, past+meanwhile)
 			for f.topics["s"].position().Seq < past+meanwhile {
 				time.Sleep(time.Millisecond)
 			}
 		})
 	}
-	s, _ := subscribe(t, f, l, protocol.SubscribeParams{Scope: "s", Since: map[string]protocol.FeedPosition{"s": {}}}, "s")
+	s, _ := subscribeAs(t, f, l, protocol.SubscribeParams{Scope: "s", Since: map[string]protocol.FeedPosition{"s": {}}}, "s")
 	defer s.Close()
 	s.Start()
 	l.until(t, fmt.Sprint("s ", past+meanwhile))
-	tell(t, h, "s", past+meanwhile+1, past+meanwhile+1)
-	wantPushed(t, l.until(t, fmt.Sprint("s ", past+meanwhile+1)), numbered("s", 1, past+meanwhile+1))
+	appendTo(t, h, "s", past+meanwhile+1, past+meanwhile+1)
+	wantPushed(t, l.until(t, fmt.Sprint("s ", past+meanwhile+1)), numberedOf("s", 1, past+meanwhile+1))
 	if l.size > 256<<10 { // a quarter of what may wait for a connection
 		t.Errorf("%d bytes were pushed without a look for room", l.size)
 	}
