@@ -40,6 +40,7 @@ type Sink interface {
 type Feed struct {
 	store    FeedStore
 	log      *slog.Logger
+	most     int // bytes that wait for a member: maxPending, but in tests
 	follower *store.FeedFollower
 	ctx      context.Context // of the work for subscribers
 	stop     context.CancelFunc
@@ -83,23 +84,27 @@ type push struct {
 
 // A Subscription is one admin's interest in one scope, or in all.
 type Subscription struct {
-	feed    *Feed
-	sink    Sink
-	scope   string                  // protocol.AllScopes: every one that covers lets through
-	covers  func(scope string) bool // of the admin's account
-	events  uint32                  // a bit for each event that is wanted, by its index in protocol.Events
-	narrow  bool                    // there is a filter
-	batch   bool
-	ctx     context.Context
-	cancel  context.CancelFunc
-	last    []store.FeedEvent // a backlog to push first, of all scopes by time
-	members []*topicMember    // guarded by feed.mu
+	feed   *Feed
+	sink   Sink
+	scope  string                  // protocol.AllScopes: every one that covers lets through
+	covers func(scope string) bool // of the admin's account
+	events uint32                  // a bit for each event that is wanted, by its index in protocol.Events
+	narrow bool                    // there is a filter
+	batch  bool
+	ctx    context.Context
+	cancel context.CancelFunc
+	last   []store.FeedEvent // a backlog to push first, of all scopes by time
+
+	// guarded by feed.mu
+	members []*topicMember
+	started bool
 }
 
 type topicMember struct {
 	topic  *topic
 	member *member
-	since  *protocol.FeedPosition // what is behind it comes first; nil: nothing
+	begun  bool                  // the past is read for it, or was; guarded by feed.mu
+	since  protocol.FeedPosition // where the subscriber is: what is behind it comes first
 }
 
 // maxPending bounds what waits for a subscriber while the past is read for it.
@@ -111,7 +116,7 @@ const headEvery = 5 * time.Second
 
 // NewFeed returns the node's feed. It must be closed before the store is.
 func NewFeed(st FeedStore, log *slog.Logger) *Feed {
-	f := &Feed{store: st, log: log, topics: map[string]*topic{}, wide: map[*Subscription]bool{}}
+	f := &Feed{store: st, log: log, most: maxPending, topics: map[string]*topic{}, wide: map[*Subscription]bool{}}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.follower = st.FollowFeeds(f.update)
 	return f
@@ -245,12 +250,15 @@ func (f *Feed) enrol(ctx context.Context, s *Subscription, scope string, since *
 			continue
 		}
 		m := &member{sub: s, from: t.pos.Seq, told: t.pos.Seq}
-		head := t.pos
-		if since != nil && since.Seq > head.Seq { // another node was faster
-			head, m.has, m.told = *since, since.Seq, since.Seq
+		head, begins := t.pos, t.pos
+		if since != nil {
+			begins = *since
+		}
+		if begins.Seq > head.Seq { // another node was faster
+			head, m.has, m.told = begins, begins.Seq, begins.Seq
 		}
 		t.members = append(t.members, m)
-		s.members = append(s.members, &topicMember{t, m, since})
+		s.members = append(s.members, &topicMember{topic: t, member: m, since: begins})
 		t.mu.Unlock()
 		f.mu.Unlock()
 		if s.ctx.Err() != nil {
@@ -304,8 +312,11 @@ func (t *topic) position() protocol.FeedPosition {
 func (s *Subscription) readLast(ctx context.Context, n int) error {
 	const reach = 20 * store.MaxFeedPage
 	want := func(e *store.FeedEvent) bool { return s.wants(indexOf(e.Name)) }
+	s.feed.mu.Lock()
+	members := slices.Clone(s.members) // a scope may appear meanwhile
+	s.feed.mu.Unlock()
 	var scopes [][]store.FeedEvent
-	for _, tm := range s.members {
+	for _, tm := range members {
 		events, err := s.feed.store.FeedLast(ctx, tm.topic.scope, tm.member.from, n, reach, want)
 		if err != nil {
 			return err
@@ -343,7 +354,8 @@ func (s *Subscription) Start() {
 	if f.closed {
 		return
 	}
-	members := slices.Clone(s.members)
+	s.started = true
+	members := s.due()
 	f.working.Go(func() {
 		for i := range s.last {
 			if p, err := encode(&s.last[i]); err == nil && s.sink.Room(s.ctx) {
@@ -355,6 +367,18 @@ func (s *Subscription) Start() {
 			s.catchUp(tm)
 		}
 	})
+}
+
+// due returns the members for which nobody has begun to read the past, and
+// leaves that to the caller. It needs feed.mu.
+func (s *Subscription) due() (all []*topicMember) {
+	for _, tm := range s.members {
+		if !tm.begun {
+			tm.begun = true
+			all = append(all, tm)
+		}
+	}
+	return all
 }
 
 // Close ends the subscription. It gets no more pushes, but for those that are
@@ -403,10 +427,10 @@ func (f *Feed) Appeared(ctx context.Context, scope string) {
 			continue
 		}
 		f.mu.Lock()
-		i := slices.IndexFunc(s.members, func(tm *topicMember) bool { return tm.topic.scope == scope })
-		if i >= 0 && !f.closed {
-			tm := s.members[i]
-			f.working.Go(func() { s.catchUp(tm) })
+		if s.started && !f.closed { // else Start does it, or nobody
+			for _, tm := range s.due() {
+				f.working.Go(func() { s.catchUp(tm) })
+			}
 		}
 		f.mu.Unlock()
 	}
@@ -457,6 +481,15 @@ func (f *Feed) update(u store.FeedUpdate) {
 	if t == nil {
 		return
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// The scope may have been left and followed anew while this was under way.
+	for len(u.Events) > 0 && t.passed(u.Events[0].Position()) {
+		u.Events = u.Events[1:]
+	}
+	if u.Lost != nil && t.passed(*u.Lost) {
+		u.Lost = nil
+	}
 	pushes := make([]push, 0, len(u.Events)+1)
 	if u.Lost != nil {
 		pushes = append(pushes, lostPush(u.Scope, *u.Lost))
@@ -469,8 +502,6 @@ func (f *Feed) update(u store.FeedUpdate) {
 		}
 		pushes = append(pushes, p)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	for _, m := range t.members {
 		m.take(pushes)
 	}
@@ -479,6 +510,11 @@ func (f *Feed) update(u store.FeedUpdate) {
 	} else if u.Lost != nil {
 		t.pos = *u.Lost
 	}
+}
+
+// passed reports whether the topic is at a position or beyond. It needs mu.
+func (t *topic) passed(pos protocol.FeedPosition) bool {
+	return pos.Epoch == t.pos.Epoch && pos.Seq <= t.pos.Seq
 }
 
 // take gives a member pushes in their order, or keeps them until it has caught
@@ -493,10 +529,10 @@ func (m *member) take(pushes []push) {
 		case m.live:
 			m.sub.send(p)
 			m.told = p.seq
-		case m.bytes+len(p.text) > maxPending:
+		case m.bytes+len(p.text) > m.sub.feed.most:
 			// Too much came while the past was read: it is read again, from what
 			// is kept in the feed.
-			m.pending, m.bytes = nil, maxPending
+			m.pending, m.bytes = nil, m.sub.feed.most
 		default:
 			m.pending = append(m.pending, p)
 			m.bytes += len(p.text)
@@ -514,13 +550,10 @@ func (s *Subscription) send(p push) {
 // makes it live.
 func (s *Subscription) catchUp(tm *topicMember) {
 	t, m := tm.topic, tm.member
-	at := protocol.FeedPosition{Seq: -1} // where the subscriber is; unknown
-	if tm.since != nil {
-		at = *tm.since
-	}
+	at := tm.since
 	for s.ctx.Err() == nil {
 		t.mu.Lock()
-		if m.bytes < maxPending && (at.Seq < 0 || at.Seq >= m.from) {
+		if m.bytes < s.feed.most && at.Seq >= m.from {
 			for _, p := range m.pending {
 				s.send(p)
 				m.told = p.seq
@@ -529,10 +562,7 @@ func (s *Subscription) catchUp(tm *topicMember) {
 			t.mu.Unlock()
 			return
 		}
-		if m.bytes >= maxPending { // what comes from now on is kept anew
-			if at.Seq < 0 {
-				at = protocol.FeedPosition{Seq: m.from, Epoch: t.pos.Epoch}
-			}
+		if m.bytes >= s.feed.most { // what comes from now on is kept anew
 			m.pending, m.bytes, m.from = nil, 0, t.pos.Seq
 		}
 		upTo := m.from
