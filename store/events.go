@@ -109,7 +109,7 @@ func parseTelling(id, text string) (telling, error) {
 func parsePayload(id, payload string) (telling, error) {
 	lines := strings.Split(payload, "\n")
 	us, err := strconv.ParseInt(lines[0], 10, 64)
-	if err != nil || len(lines) < 3 || len(lines)%3 != 0 {
+	if err != nil || len(lines) < 6 || len(lines)%3 != 0 {
 		return telling{}, errors.New("effect is malformed")
 	}
 	t := telling{id: id, at: time.UnixMicro(us).UTC(), scope: lines[1]}
