@@ -333,3 +333,23 @@ func TestActiveUsersAreCountedWithinTwoPercent(t *testing.T) {
 		}
 	})
 }
+
+func TestAnEventThatCannotBeReadIsToldAsLostAndStopsNothing(t *testing.T) {
+	onEvery(t, func(t *testing.T, s *Store) {
+		tp, _ := followFeed(t, s, testScope)
+		tellMany(t, s, 0, 2)
+		eventually(t, "two events come", func() bool { return len(tp.names()) == 2 })
+		ctx, p := t.Context(), feedPartOf(testScope)
+		bad := &redis.XAddArgs{Stream: p.feed(testScope), ID: "3-1", Values: []string{"n", "x"}}
+		if err := s.client.XAdd(ctx, bad).Err(); err != nil {
+			t.Fatal(err)
+		}
+		s.client.HSet(ctx, p.meta(testScope), "s", 3, "l", "3-1")
+		tellMany(t, s, 2, 2)
+		eventually(t, "two more come", func() bool { return len(tp.names()) == 4 })
+		events, lost := tp.snapshot()
+		if len(lost) == 0 || lost[len(lost)-1].Seq != 3 || events[2].Seq != 4 || events[3].Seq != 5 {
+			t.Errorf("lost %v, then %+v", lost, events[2:])
+		}
+	})
+}

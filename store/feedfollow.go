@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -232,12 +233,8 @@ func (r *feedReader) handOn(ctx context.Context, streams map[string][]redis.XMes
 		if len(streams[scope]) == 0 {
 			continue
 		}
-		events, err := parseEvents(scope, streams[scope])
-		if err != nil {
-			return err
-		}
 		there := cmds[i] == nil || len(cmds[i].(*redis.XMessageSliceCmd).Val()) == 1
-		if err := r.deliver(ctx, i, events, there); err != nil {
+		if err := r.deliver(ctx, i, streams[scope], there); err != nil {
 			return err
 		}
 	}
@@ -256,7 +253,7 @@ func present(cmds []redis.Cmder) []redis.Cmder {
 
 // deliver hands on what was read of a scope. there says that the last event
 // before it is in the feed.
-func (r *feedReader) deliver(ctx context.Context, i int, events []FeedEvent, there bool) error {
+func (r *feedReader) deliver(ctx context.Context, i int, entries []redis.XMessage, there bool) error {
 	scope, st := r.scopes[i], r.state[i]
 	if !there {
 		lost, err := r.lost(ctx, i)
@@ -264,10 +261,11 @@ func (r *feedReader) deliver(ctx context.Context, i int, events []FeedEvent, the
 			return err // what was read is read again, from where the new epoch began
 		}
 	}
+	events := r.f.s.parseEvents(scope, entries)
 	for len(events) > 0 {
-		// Mostly one piece: as far as the epoch is the same.
+		// Mostly one piece: as far as the epoch is the same and there is no hole.
 		n := 1
-		for n < len(events) && events[n].Epoch == events[0].Epoch {
+		for n < len(events) && events[n].Epoch == events[0].Epoch && events[n].Seq == events[n-1].Seq+1 {
 			n++
 		}
 		piece := events[:n]
@@ -284,7 +282,20 @@ func (r *feedReader) deliver(ctx context.Context, i int, events []FeedEvent, the
 		st.pos, st.entry = last.Position(), entryOf(last.Seq, last.ID)
 		r.f.update(up)
 	}
+	if end := entries[len(entries)-1].ID; end != st.entry && r.still(i) { // the last one can't be read
+		if seq := seqOf(end); seq > st.pos.Seq {
+			st.pos, st.entry = protocol.FeedPosition{Seq: seq, Epoch: st.pos.Epoch}, end
+			r.f.update(FeedUpdate{Scope: scope, Lost: &st.pos})
+		}
+	}
 	return nil
+}
+
+// seqOf returns the seq in the id of a stream's entry.
+func seqOf(entry string) int64 {
+	text, _, _ := strings.Cut(entry, "-")
+	seq, _ := strconv.ParseInt(text, 10, 64)
+	return seq
 }
 
 // lost begins a new epoch if the event at a scope's position is not in the feed

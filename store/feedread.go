@@ -60,15 +60,19 @@ func parseEvent(scope string, m redis.XMessage) (FeedEvent, error) {
 	return e, nil
 }
 
-func parseEvents(scope string, messages []redis.XMessage) ([]FeedEvent, error) {
-	events := make([]FeedEvent, len(messages))
-	for i, m := range messages {
-		var err error
-		if events[i], err = parseEvent(scope, m); err != nil {
-			return nil, err
+// parseEvents leaves out what can't be read: those who look at the numbers find
+// a hole there, and take it for lost.
+func (s *Store) parseEvents(scope string, messages []redis.XMessage) []FeedEvent {
+	events := make([]FeedEvent, 0, len(messages))
+	for _, m := range messages {
+		e, err := parseEvent(scope, m)
+		if err != nil {
+			s.log.Error("skipped an event that can't be read", "scope", scope, "entry", m.ID, "error", err)
+			continue
 		}
+		events = append(events, e)
 	}
-	return events, nil
+	return events
 }
 
 // FeedHead returns where a scope's feed is.
@@ -106,9 +110,7 @@ func (s *Store) feedReaches(ctx context.Context, scope string, since protocol.Fe
 	}
 	head := readHead(meta)
 	kept := head.pos.Seq + 1 // seq of the oldest event that is there
-	if events, err := parseEvents(scope, oldest.Val()); err != nil {
-		return false, err
-	} else if len(events) > 0 {
+	if events := s.parseEvents(scope, oldest.Val()); len(events) > 0 {
 		kept = events[0].Seq
 	}
 	switch {
@@ -168,10 +170,7 @@ func (s *Store) readFeed(ctx context.Context, scope string, cmd *redis.XMessageS
 	if err := s.do(ctx, cmd); err != nil && err != redis.Nil {
 		return nil, err
 	}
-	events, err := parseEvents(scope, cmd.Val())
-	if err != nil {
-		return nil, err
-	}
+	events := s.parseEvents(scope, cmd.Val())
 	return events, s.forgetGone(ctx, events)
 }
 
