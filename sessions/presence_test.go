@@ -260,11 +260,11 @@ func TestAPlaceIsTakenAwayAfterTheGraceOrAtOnce(t *testing.T) {
 				c.Disconnect(protocol.OfflineLost) // says nothing more of that place
 				want := fmt.Sprint("depart ", at(lease, "1"), " ", tt.reason)
 				if tt.grace {
-					time.Sleep(testGrace - 1)
+					time.Sleep(testGrace - time.Nanosecond)
 					synctest.Wait()
 					keepAll(t, n) // the audit knows that it waits
 					st.wantAsked(t, "within the grace")
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 				}
 				synctest.Wait()
 				st.wantAsked(t, "after it", want)
