@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -179,6 +180,11 @@ func (f *feed) takeMoves(count int) []wiretest.Push {
 	return all
 }
 
+func (n *node) awaitReady() {
+	n.t.Helper()
+	await(n.t, "the node is ready", func() bool { status, _ := n.get("/readyz", nil); return status == http.StatusOK })
+}
+
 // seldomPings is for clients that read nothing for a while.
 func seldomPings(c *server.Config) { c.PingInterval = time.Hour }
 
@@ -186,12 +192,14 @@ func TestAnOutageOfRedisMakesNobodyOfflineWhoIsThere(t *testing.T) {
 	t.Parallel()
 	const (
 		connected = 20
-		outage    = 30 * time.Second // far beyond a lease
-		later     = 20 * time.Second // after which everybody could have been reaped
+		outage    = 30 * time.Second       // far beyond a lease
+		behind    = 3 * store.LeaseRenewal // by which the second node finds Redis later than the first
+		later     = 20 * time.Second       // after which everybody could have been reaped
 	)
 	redis := storetest.Redis(t)
+	line := layCable(t, redis.Addr())
 	a := named{startOn(t, redis.URL(), called("n1"), shortGrace, seldomPings), "n1"}
-	b := named{startOn(t, redis.URL(), called("n2"), shortGrace, seldomPings), "n2"}
+	b := named{startOn(t, line.url(), called("n2"), shortGrace, seldomPings), "n2"}
 	us := creates(t, a.client(), "tiny", connected)
 	left := a.elsewhere("leaver")
 	feeds := []*feed{a.follow(obj{"scope": theScope}), b.follow(obj{"scope": theScope})}
@@ -210,12 +218,14 @@ func TestAnOutageOfRedisMakesNobodyOfflineWhoIsThere(t *testing.T) {
 	everybodyIs(t, true, clients[:2], admins, us, connected+1)
 
 	redis.Stop()
+	line.Cut()
 	leaver.Close()
 	time.Sleep(outage)
 	redis.Start()
-	for _, n := range []named{a, b} {
-		await(t, "the node is ready", func() bool { status, _ := n.get("/readyz", nil); return status == 200 })
-	}
+	a.awaitReady()
+	time.Sleep(behind)
+	line.Mend()
+	b.awaitReady()
 	for _, f := range feeds {
 		events := moves(f.until(of("user.offline", left)))
 		if wantKinds(t, events, "user.offline"); len(events) == 1 {
