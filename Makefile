@@ -9,7 +9,7 @@ DEBIAN = $(CLUSTER) npm:npm gcc:gcc,libc6-dev
 CLUSTER = redis-server:redis-server haproxy:haproxy
 
 FUZZTIME  ?= 10000x
-TIMEOUT   ?= 10m
+TIMEOUT   ?= 20m
 BENCHTIME ?= 1s
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
