@@ -309,7 +309,7 @@ func AppendPush(dst []byte, p Push, data any) ([]byte, error) {
 // AppendPosition appends a push that tells a place in a feed: EventFeedHead or
 // EventFeedLost.
 func AppendPosition(dst []byte, event, scope string, pos FeedPosition) ([]byte, error) {
-	return appendJSON(dst, Push{Event: event, Scope: scope, Seq: pos.Seq, Epoch: pos.Epoch, EventID: pos.EventID})
+	return appendJSON(dst, Push{Event: event, Scope: scope, Seq: pos.Seq, Epoch: pos.Epoch})
 }
 
 // A Bye is the last frame before a server closes a connection.

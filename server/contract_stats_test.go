@@ -157,8 +157,8 @@ func TestStatisticsComeInStepsOfTheAskedLength(t *testing.T) {
 				asked := time.Now()
 				from, to := asked.Add(-span.from*length), asked.Add(-span.to*length)
 				if span.given {
-					params["from"] = from.UTC().Format(time.RFC3339)
-					params["to"] = to.UTC().Format(time.RFC3339)
+					params["from"] = from.UTC().Format(time.RFC3339Nano)
+					params["to"] = to.UTC().Format(time.RFC3339Nano) // a second cut off could be the step that has begun
 				} else {
 					from = asked.Add(-60 * length)
 				}

@@ -30,9 +30,7 @@ func TestAnOutboxKeepsMailsAsFilesAndTheFlowWorks(t *testing.T) {
 		if !regexp.MustCompile(`^[0-9A-Za-z.-]+\.eml$`).MatchString(filepath.Base(name)) {
 			t.Errorf("the file is called %s", name)
 		}
-		if !n.logged(name) {
-			t.Errorf("the log does not say where %s is", name)
-		}
+		await(t, "the log says where the mail is", func() bool { return n.logged(name) })
 		n.wantUnlogged(letters[i].code(t), letters[i].link(t), "tina@home.example")
 	}
 	if all, _ := filepath.Glob(filepath.Join(dir, "*")); len(all) != 3 {

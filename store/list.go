@@ -26,6 +26,9 @@ const (
 	// listBatch is how many users are read in one go.
 	listBatch = 128
 
+	// sparsePiece is how many a page under a sparse filter is guessed to read.
+	sparsePiece = 4 * listBatch
+
 	uuidText      = 36 // characters at the end of every member
 	createdDigits = 13 // characters at the beginning of a member of the creation times
 )
@@ -208,6 +211,9 @@ func newMerge(s *Store, q ListQuery, kind byte, after string) *merge {
 	m := &merge{s: s, max: "+", parts: make([]part, Partitions)}
 	// Twice a partition's share of the page, so that few have to be asked again.
 	m.piece = 2 + 2*q.Limit/Partitions
+	if f := newFilter(q.Filter, kind); f.sparse { // more has to be read for the page
+		m.piece = 2 + 2*sparsePiece/Partitions
+	}
 	low := "-"
 	if prefix := protocol.UsernameKey(q.Filter.Username); prefix != "" && kind == cursorByName {
 		low, m.max = "["+prefix, "("+prefix+"\xff" // a byte that no text has
