@@ -17,6 +17,10 @@ func (s *Server) feedRoutes() {
 // maxSubscriptions is how many subscriptions one connection may have.
 const maxSubscriptions = 16
 
+var errManySubscriptions = &protocol.Error{
+	Status: protocol.StatusTooManyRequests, Message: "too many subscriptions on this connection: at most " + strconv.Itoa(maxSubscriptions),
+}
+
 // subscriptions are those of one connection. The zero value is ready.
 type subscriptions struct {
 	mu    sync.Mutex
@@ -25,11 +29,12 @@ type subscriptions struct {
 	ended bool
 }
 
-// add keeps a subscription and returns its name, "" when the connection is gone.
+// add keeps a subscription and returns its name, "" when the connection is gone
+// or has too many.
 func (ss *subscriptions) add(sub *sessions.Subscription) string {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if ss.ended {
+	if ss.ended || len(ss.all) >= maxSubscriptions {
 		return ""
 	}
 	if ss.all == nil {
@@ -69,9 +74,7 @@ func (ss *subscriptions) end() {
 // adminSubscribe enrols the connection; what it is to get follows the reply.
 func (s *Server) adminSubscribe(ctx context.Context, c *conn, in *protocol.SubscribeParams) (protocol.Subscription, func(), error) {
 	if c.feeds.count() >= maxSubscriptions {
-		return protocol.Subscription{}, nil, &protocol.Error{
-			Status: protocol.StatusTooManyRequests, Message: "too many subscriptions on this connection: at most " + strconv.Itoa(maxSubscriptions),
-		}
+		return protocol.Subscription{}, nil, errManySubscriptions
 	}
 	scopes, err := s.scopesFor(ctx, c, in.Scope)
 	if err != nil {
@@ -86,7 +89,7 @@ func (s *Server) adminSubscribe(ctx context.Context, c *conn, in *protocol.Subsc
 	answer.Subscription = c.feeds.add(sub)
 	if answer.Subscription == "" {
 		sub.Close()
-		return protocol.Subscription{}, nil, errStopping
+		return protocol.Subscription{}, nil, errManySubscriptions
 	}
 	if in.Scope == protocol.AllScopes {
 		s.newScopes.changed("") // one may have come since they were read

@@ -165,12 +165,6 @@ func (r *registry) end(user uuid.UUID, session, except string, code protocol.Clo
 	}, code, reason)
 }
 
-// endMissing closes the connections of a user whose sessions are not among alive.
-func (r *registry) endMissing(user uuid.UUID, alive map[string]bool) {
-	r.close(user, func(b *binding) bool { return b.session != "" && !alive[b.session] },
-		protocol.CloseSessionEnded, "")
-}
-
 // replace closes one connection, if it still is logged in by that session. One
 // whose session is not known yet is closed when it is.
 func (r *registry) replace(user uuid.UUID, session, conn string) {

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -199,20 +201,38 @@ func (n *Node) apply(ctx context.Context, sig store.Signal) {
 	}
 }
 
+// resyncAtOnce is how many users are looked at together, sharing round trips.
+const resyncAtOnce = 64
+
 // resync closes every connection whose session is gone, after signals may have
-// been missed.
+// been missed. What logs in from now on is not looked at.
 func (n *Node) resync(ctx context.Context) {
-	for _, user := range n.registry.users() {
-		alive, err := n.store.Sessions(ctx, user)
-		if err != nil {
-			n.log.Warn("resync of a user's sessions failed", "error", err)
-			continue
+	sessions := map[uuid.UUID][]string{}
+	n.registry.each(func(b *binding) {
+		if b.held {
+			sessions[b.user] = append(sessions[b.user], b.session)
 		}
-		ids := make(map[string]bool, len(alive))
-		for _, s := range alive {
-			ids[s.ID] = true
+	})
+	users := slices.Collect(maps.Keys(sessions))
+	for chunk := range slices.Chunk(users, resyncAtOnce) {
+		var looking sync.WaitGroup
+		for _, user := range chunk {
+			looking.Go(func() { n.resyncUser(ctx, user, sessions[user]) })
 		}
-		n.registry.endMissing(user, ids)
+		looking.Wait()
+	}
+}
+
+func (n *Node) resyncUser(ctx context.Context, user uuid.UUID, sessions []string) {
+	alive, err := n.store.Sessions(ctx, user)
+	if err != nil {
+		n.log.Warn("resync of a user's sessions failed", "error", err)
+		return
+	}
+	for _, id := range sessions {
+		if !slices.ContainsFunc(alive, func(s store.Session) bool { return s.ID == id }) {
+			n.registry.end(user, id, "", protocol.CloseSessionEnded, "")
+		}
 	}
 }
 

@@ -52,14 +52,27 @@ for i = 9, #KEYS do
   end
 end
 
-local function count(kind, by)
-  redis.call('HINCRBY', KEYS[4], ARGV[5] .. kind, by)
-  redis.call('HINCRBY', KEYS[5], ARGV[6] .. kind, by)
-  redis.call('HINCRBY', KEYS[6], ARGV[7] .. kind, by)
+-- A hash's TTL is set when it gets a field: that is often enough.
+local function count(kind)
+  for i = 4, 6 do
+    if redis.call('HINCRBY', KEYS[i], ARGV[i + 1] .. kind, 1) == 1 then
+      redis.call('PEXPIRE', KEYS[i], ARGV[i + 4])
+    end
+  end
 end
-local function raise(key, field)
-  if tonumber(redis.call('HGET', key, field) or 0) < online then
-    redis.call('HSET', key, field, online)
+local function raise()
+  for i = 4, 6 do
+    local field = ARGV[i + 1] .. 'p'
+    local most = redis.call('HGET', KEYS[i], field)
+    if not most or tonumber(most) < online then
+      redis.call('HSET', KEYS[i], field, online)
+      redis.call('PEXPIRE', KEYS[i], ARGV[i + 4])
+    end
+  end
+end
+local function seen(key, user)
+  if redis.call(ARGV[16], key, user) == 1 then
+    redis.call('PEXPIRE', key, ARGV[10])
   end
 end
 
@@ -68,17 +81,13 @@ for i = 17, #ARGV, 6 do
   local name, user, data, id, number, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
   if kind == '+' or kind == '-' then
     online = math.max(0, online + (kind == '+' and 1 or -1))
-    raise(KEYS[4], ARGV[5] .. 'p')
-    raise(KEYS[5], ARGV[6] .. 'p')
-    raise(KEYS[6], ARGV[7] .. 'p')
+    raise()
   elseif kind ~= '' then
-    count(kind, 1)
+    count(kind)
   end
   if kind == 'l' or kind == 'r' or kind == '+' then
-    redis.call(ARGV[16], KEYS[7], user)
-    redis.call(ARGV[16], KEYS[8], '+' .. user)
-    redis.call('PEXPIRE', KEYS[7], ARGV[10])
-    redis.call('PEXPIRE', KEYS[8], ARGV[10])
+    seen(KEYS[7], user)
+    seen(KEYS[8], '+' .. user)
   end
   if stored then
     seq = seq + 1
@@ -87,9 +96,6 @@ for i = 17, #ARGV, 6 do
     bytes = bytes + #name + #user + #data + #id + 64
   end
 end
-redis.call('PEXPIRE', KEYS[4], ARGV[8])
-redis.call('PEXPIRE', KEYS[5], ARGV[9])
-redis.call('PEXPIRE', KEYS[6], ARGV[10])
 if not stored then
   redis.call('HSET', KEYS[1], 'n', online)
   return {0}
