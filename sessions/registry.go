@@ -220,17 +220,3 @@ func (r *registry) close(user uuid.UUID, chosen func(*binding) bool, code protoc
 		}
 	}
 }
-
-// users returns everybody who is logged in here.
-func (r *registry) users() []uuid.UUID {
-	var all []uuid.UUID
-	for i := range r.bindings {
-		s := &r.bindings[i]
-		s.mu.Lock()
-		for user := range s.m {
-			all = append(all, user)
-		}
-		s.mu.Unlock()
-	}
-	return all
-}
