@@ -232,7 +232,7 @@ func TestALogoutIsOfflineAtOnce(t *testing.T) {
 }
 
 func TestAReconnectWithinTheGraceIsNotTold(t *testing.T) {
-	const grace = 2 * time.Second
+	const grace = 3 * time.Second
 	onBoth(t, func(t *testing.T, a, b named) {
 		f := a.followPresence()
 		u := a.elsewhere("tiny")
@@ -256,7 +256,7 @@ func TestAReconnectWithinTheGraceIsNotTold(t *testing.T) {
 			intime++
 		}
 		if intime == 0 {
-			t.Skip("no reconnect was quick enough on this machine")
+			t.Fatal("no reconnect was quick enough: the machine is too busy for this test")
 		}
 		// Who leaves later is told later: by then the others would have been.
 		events := a.passes(f, "passer-by")

@@ -148,17 +148,19 @@ func (f *FeedFollower) run(i int) {
 		case <-f.ctx.Done():
 			return
 		}
+		r.interrupted = true
 	}
 }
 
 // A feedReader is one goroutine's reading of a partition.
 type feedReader struct {
-	f        *FeedFollower
-	part     feedPart
-	followed *followedPart
-	wake     string        // id of the last entry seen in the wake stream
-	heard    chan struct{} // of the bell
-	checked  time.Time     // when the heads were looked at
+	f           *FeedFollower
+	part        feedPart
+	followed    *followedPart
+	wake        string        // id of the last entry seen in the wake stream
+	heard       chan struct{} // of the bell
+	checked     time.Time     // when the heads were looked at
+	interrupted bool          // the last round failed
 
 	scopes []string // what this round reads
 	state  []*followed
@@ -197,6 +199,12 @@ func (st *followed) after() string {
 // read makes one round.
 func (r *feedReader) read() error {
 	ctx := r.f.ctx
+	if r.interrupted {
+		if err := r.recheck(ctx); err != nil {
+			return err
+		}
+		r.interrupted = false
+	}
 	streams, err := r.wait(ctx)
 	if err != nil {
 		return err
@@ -296,6 +304,21 @@ func seqOf(entry string) int64 {
 	text, _, _ := strings.Cut(entry, "-")
 	seq, _ := strconv.ParseInt(text, 10, 64)
 	return seq
+}
+
+// recheck looks whether the last event of each scope is still there. After an
+// interruption another server may answer, which had not got it: the sooner that
+// is noticed, the fewer events take the numbers of those that are lost.
+func (r *feedReader) recheck(ctx context.Context) error {
+	for i := range r.scopes {
+		if r.state[i].pos.Epoch == "" {
+			continue
+		}
+		if _, err := r.lost(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lost begins a new epoch if the event at a scope's position is not in the feed
