@@ -31,6 +31,7 @@ type chaosPlayer struct {
 
 	node    int
 	made    bool // the server said that the user exists
+	certain bool // that it was made was acknowledged
 	token   string
 	ids     []string // user_ids; more than one only where a storage forgot the user
 	acks    []ack
@@ -190,6 +191,7 @@ func (p *chaosPlayer) create(ctx context.Context, w *chaosWire) bool {
 		return false
 	default:
 		p.is(made.UserID)
+		p.certain = true
 	}
 	p.made = true
 	return true
@@ -201,6 +203,12 @@ func (p *chaosPlayer) login(ctx context.Context, w *chaosWire) bool {
 	err := w.call(ctx, "users.login", protocol.LoginParams{Username: p.name, Credentials: protocol.Credentials{PasswordHash: p.hash}}, &user)
 	if statusOf(err) == protocol.StatusUserNotFound {
 		p.made = false // a storage forgot the user
+		if !p.certain {
+			// The node died in the middle of the create: for ten seconds the name
+			// is reserved, and nobody's.
+			chaosPause(ctx, 500*time.Millisecond, time.Second)
+			return false
+		}
 	}
 	if !p.note("users.login", protocol.EventUserLogin, started, err) {
 		return false
