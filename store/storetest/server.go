@@ -199,12 +199,15 @@ func (s *Server) tryStart() error {
 	s.proc, s.exited = cmd.Process, exited
 
 	// Another server may answer on a port that two wanted: the process id
-	// tells.
+	// tells. One that still loads its data answers INFO, but PING only when it
+	// is done.
 	self := fmt.Sprintf("process_id:%d\r\n", cmd.Process.Pid)
 	for deadline := time.Now().Add(patience); ; {
 		info, err := s.client.Info(context.Background(), "server").Result()
 		if err == nil && strings.Contains(info, self) {
-			return nil
+			if err = s.client.Ping(context.Background()).Err(); err == nil {
+				return nil
+			}
 		}
 		select {
 		case <-exited:
