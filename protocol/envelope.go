@@ -174,13 +174,13 @@ func decodeError(err error) *Error {
 	return Errorf(StatusDecodeFailed, "JSON decode failed")
 }
 
-// AppendReply appends the reply that carries a result. An error means that the
-// result has no JSON form; then nothing was appended.
+// AppendReply appends the reply that carries a result, best given as a pointer.
+// An error means that the result has no JSON form; then nothing was appended.
 func AppendReply(dst []byte, req Request, result any) ([]byte, error) {
 	n := len(dst)
 	dst = appendReplyHead(dst, req)
 	dst = append(dst, `"result":`...)
-	dst, err := appendJSON(dst, result)
+	dst, err := appendResult(dst, result)
 	if err != nil {
 		return dst[:n], err
 	}

@@ -122,6 +122,9 @@ func Lookup(typ string) *Message { return messages[typ] }
 // members are ignored.
 func (m Method[In, Out]) Decode(data []byte) (*In, error) {
 	in := new(In)
+	if m.In == noneType && len(data) > 0 && data[0] == '{' { // valid JSON by then, and nothing in it is read
+		return in, nil
+	}
 	if err := decodeParams(data, in); err != nil {
 		return nil, err
 	}
@@ -163,6 +166,8 @@ func (m Method[In, Out]) validate(in *In, data jsontext.Value) *Error {
 
 // None is the parameters of a message that has none.
 type None struct{}
+
+var noneType = reflect.TypeFor[None]()
 
 func decodeParams(data []byte, in any) error {
 	if len(data) == 0 {

@@ -13,9 +13,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // MarshalJSONTo writes the time.
 func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
-	b := append(enc.AvailableBuffer(), '"')
-	b = t.UTC().AppendFormat(b, timeLayout)
-	return enc.WriteValue(append(b, '"'))
+	return enc.WriteValue(t.append(enc.AvailableBuffer()))
 }
 
 // UnmarshalJSONFrom reads any RFC 3339 time.

@@ -120,17 +120,15 @@ func ParseStored(s string) (Value, error) {
 
 // MarshalJSONTo writes the value.
 func (v Value) MarshalJSONTo(enc *jsontext.Encoder) error {
-	switch v.Kind() {
-	case KindString:
-		return enc.WriteToken(jsontext.String(v.text))
-	case KindNumber:
-		return enc.WriteValue(append(enc.AvailableBuffer(), v.text...))
-	case KindTrue:
-		return enc.WriteToken(jsontext.True)
-	case KindFalse:
-		return enc.WriteToken(jsontext.False)
+	return enc.WriteValue(v.append(enc.AvailableBuffer()))
+}
+
+// append appends the value's JSON form.
+func (v Value) append(dst []byte) []byte {
+	if v.Kind() == KindString {
+		return appendString(dst, v.text)
 	}
-	return enc.WriteToken(jsontext.Null)
+	return append(dst, v.Text()...)
 }
 
 var (
@@ -216,19 +214,21 @@ func (e Extra) check(field string, nullable bool) *Error {
 
 // MarshalJSONTo writes the data with its keys in order.
 func (e Extra) MarshalJSONTo(enc *jsontext.Encoder) error {
-	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
-		return err
-	}
+	return enc.WriteValue(e.append(enc.AvailableBuffer()))
+}
+
+// append appends the JSON form.
+func (e Extra) append(dst []byte) []byte {
 	var few [8]string // most users have few keys
 	keys := slices.AppendSeq(few[:0], maps.Keys(e))
 	slices.Sort(keys)
-	for _, k := range keys {
-		if err := enc.WriteToken(jsontext.String(k)); err != nil {
-			return err
+	dst = append(dst, '{')
+	for i, k := range keys {
+		if i > 0 {
+			dst = append(dst, ',')
 		}
-		if err := e[k].MarshalJSONTo(enc); err != nil {
-			return err
-		}
+		dst = append(appendString(dst, k), ':')
+		dst = e[k].append(dst)
 	}
-	return enc.WriteToken(jsontext.EndObject)
+	return append(dst, '}')
 }

@@ -39,6 +39,7 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request) {
 	ws.SetReadLimit(protocol.MaxRequestBytes)
 	c := &conn{srv: s, ws: ws, peer: hijacker.peer, remote: remoteAddr(r.RemoteAddr)}
 	c.private = r.TLS != nil || c.remote.IsLoopback()
+	c.order.workers = &s.workers
 	c.client = s.node.Connect(c)
 	c.initTimer = time.AfterFunc(s.cfg.InitTimeout, func() { c.Close(protocol.CloseNoInit, "") })
 	s.conns.add(c)

@@ -34,7 +34,7 @@ func note(ctx context.Context, change func(*auditNote)) {
 func (s *Server) audited(ctx, within context.Context, w *request) (any, func(), error) {
 	n := auditNote{scope: protocol.AllScopes}
 	result, then, err := w.route.handle(context.WithValue(within, auditKey{}, &n), w.conn, w.in)
-	if err != nil || result == 0 || result == false {
+	if err != nil || changedNothing(result) {
 		return result, then, err
 	}
 	c := w.conn
@@ -42,4 +42,14 @@ func (s *Server) audited(ctx, within context.Context, w *request) (any, func(), 
 		Admin: c.admin.name, Action: w.reply.Type, UserID: n.user, Target: n.target, Node: s.cfg.Node, IP: c.via("").IP,
 	})
 	return result, then, err
+}
+
+func changedNothing(result any) bool {
+	switch r := result.(type) {
+	case *int:
+		return *r == 0
+	case *bool:
+		return !*r
+	}
+	return false
 }

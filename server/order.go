@@ -15,6 +15,8 @@ import (
 //
 // The zero order is ready to use. It holds nothing while no request is in flight.
 type order struct {
+	workers *workers // run the work; nil: a goroutine each
+
 	mu      sync.Mutex
 	pending []*turn // those not finished, as they were sent
 }
@@ -25,13 +27,14 @@ type turn struct {
 	kind    protocol.Order
 	subject uuid.UUID // of reads and writes
 	work    work
+	inline  bool // the work waits for nothing: whose add finds its turn come runs it
 
 	waits int     // unfinished turns that this one waits for
 	next  []*turn // turns that wait for this one
 }
 
-// work runs on a goroutine of its own when its turn has come. It must call
-// order.finish when it is done.
+// work runs on a goroutine of its own when its turn has come, unless its turn
+// says inline. It must call order.finish when it is done.
 type work interface{ run() }
 
 // conflicts reports whether b, sent after a, must wait for a.
@@ -57,9 +60,20 @@ func (o *order) add(t *turn) {
 	o.pending = append(o.pending, t)
 	ready := t.waits == 0
 	o.mu.Unlock()
-	if ready {
-		go t.work.run()
+	switch {
+	case ready && t.inline:
+		t.work.run()
+	case ready:
+		o.start(t.work)
 	}
+}
+
+func (o *order) start(w work) {
+	if o.workers == nil {
+		go w.run()
+		return
+	}
+	o.workers.start(w)
 }
 
 // maxIdlePending is how much of an emptied list a connection keeps.
@@ -88,7 +102,7 @@ func (o *order) finish(t *turn) {
 	}
 	o.mu.Unlock()
 	for _, n := range ready {
-		go n.work.run()
+		o.start(n.work)
 	}
 }
 

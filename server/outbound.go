@@ -100,9 +100,14 @@ func (c *conn) Push(push []byte, batch bool) bool {
 	}
 	o.writing = true
 	o.mu.Unlock()
-	go c.write()
+	c.srv.workers.start((*connWriter)(c))
 	return true
 }
+
+// A connWriter is the writing of what waits on a connection, as work.
+type connWriter conn
+
+func (w *connWriter) run() { (*conn)(w).write() }
 
 // Room implements sessions.Sink: it waits until at most half of the queue's bound
 // waits to be written, and reports false when the connection is closing.

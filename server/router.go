@@ -16,8 +16,9 @@ import (
 type route struct {
 	message *protocol.Message
 	stats   *routeStats
+	inline  bool // its handler waits for nothing, so the reader itself runs it
 	decode  func(data []byte) (in any, subject uuid.UUID, err error)
-	handle  func(ctx context.Context, c *conn, in any) (result any, then func(), err error)
+	handle  func(ctx context.Context, c *conn, in any) (result any, then func(), err error) // result is a pointer
 }
 
 // handle enters a typed handler for a message of the protocol's tables.
@@ -44,7 +45,10 @@ func handleThen[In, Out any](s *Server, m protocol.Method[In, Out], h func(ctx c
 			}
 			return in, uuid.Nil, nil
 		},
-		handle: func(ctx context.Context, c *conn, in any) (any, func(), error) { return h(ctx, c, in.(*In)) },
+		handle: func(ctx context.Context, c *conn, in any) (any, func(), error) {
+			out, then, err := h(ctx, c, in.(*In))
+			return &out, then, err
+		},
 	}
 }
 
@@ -82,7 +86,7 @@ func (s *Server) route(c *conn, req protocol.Request) {
 	w := &request{conn: c, route: r, started: time.Now()}
 	w.reply = protocol.Request{ID: append(w.id[:0], req.ID...), Type: r.message.Type}
 	w.in, w.subject, w.badParams = r.decode(req.Data)
-	w.kind, w.work = r.message.Order, w
+	w.kind, w.work, w.inline = r.message.Order, w, r.inline
 	c.order.add(&w.turn)
 }
 

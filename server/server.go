@@ -60,6 +60,7 @@ type Server struct {
 	ready    atomic.Bool // accepting, and not draining
 	draining atomic.Bool
 	conns    connTable
+	workers  workers
 
 	newScopes *scopeWatch // those that may be new, for the feed
 
@@ -109,6 +110,7 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	s.deadlines = deadlines{parent: s.ctx, timeout: cfg.RequestTimeout}
 	s.listening.Add(1)
 	s.conns.init()
+	s.workers.init()
 	s.scopes = newScopeCache(st, s.log)
 	s.node = sessions.New(cfg.Node, st, sessions.Options{
 		Grace: cfg.OfflineGrace, About: s.about, OnScope: s.scopeChanged, Logger: s.log,
@@ -215,6 +217,7 @@ func (s *Server) Close() {
 		s.cancel()
 		s.feed.Close()
 		s.background.close()
+		s.workers.close()
 		s.hashes.Close()
 		s.oauth.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
