@@ -20,8 +20,9 @@ import (
 // serveCommand runs a server. Its flags are the settings of the README's table,
 // which a test compares with them.
 type serveCommand struct {
-	Listen    string `default:"127.0.0.1:7600" placeholder:"ADDR" help:"Address to listen on, host:port."`
-	OpsListen string `placeholder:"ADDR" help:"Address for /metrics, /healthz and /readyz. Without it /metrics is on the main address, for loopback peers only."`
+	Listen      string `default:"127.0.0.1:7600" placeholder:"ADDR" help:"Address to listen on, host:port."`
+	OpsListen   string `placeholder:"ADDR" help:"Address for /metrics, /healthz and /readyz. Without it /metrics is on the main address, for loopback peers only."`
+	DebugListen string `placeholder:"ADDR" help:"Loopback address for Go's profiles (/debug/pprof/). Off when absent."`
 
 	Redis     secret `placeholder:"URL" help:"Storage: redis://, rediss://, redis+sentinel:// or redis+cluster://. Without it the embedded store is used."`
 	RedisFile string `placeholder:"FILE" help:"File that holds the storage URL."`
@@ -84,7 +85,8 @@ type serveCommand struct {
 	LogFormat string `default:"text" enum:"text,json" help:"Form of the log on stderr: text or json."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
 
-	PrintConfig bool `cli:"only" help:"Print the effective configuration as YAML, secrets masked, with where each value came from, and end."`
+	CPUProfile  string `name:"cpuprofile" cli:"only" placeholder:"FILE" help:"Write a CPU profile of the whole run."`
+	PrintConfig bool   `cli:"only" help:"Print the effective configuration as YAML, secrets masked, with where each value came from, and end."`
 }
 
 // Run serves until ctx ends, then drains.
@@ -96,6 +98,26 @@ func (c *serveCommand) Run(ctx context.Context, p Program, s *settings, parsed *
 		return printConfig(p.Stdout, parsed.Selected(), s)
 	}
 	log := c.logger(p)
+	stopProfile, err := profileCPU(c.CPUProfile)
+	if err != nil {
+		return err
+	}
+	if err := c.run(ctx, p, log); err != nil {
+		_ = stopProfile()
+		return err
+	}
+	return stopProfile()
+}
+
+// run opens the store and serves on it.
+func (c *serveCommand) run(ctx context.Context, p Program, log *slog.Logger) error {
+	if c.DebugListen != "" {
+		stop, err := listenForDebug(c.DebugListen, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if _, set := p.Env("GOMAXPROCS"); !set {
 		defer makeRoomForHashes(c.HashWorkers)()
 	}
@@ -184,6 +206,11 @@ func (c *serveCommand) check() error {
 		}
 		if c.Data != "" {
 			return usagef("data is for the embedded store, and redis is set: leave one out")
+		}
+	}
+	if c.DebugListen != "" {
+		if err := checkDebugListen(c.DebugListen); err != nil {
+			return err
 		}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
