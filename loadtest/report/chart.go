@@ -11,8 +11,8 @@ import (
 // The size of a chart, and the room for what stands around the plot, in the
 // units of its own drawing. The page scales it.
 const (
-	chartWidth, chartHeight = 640, 280
-	plotLeft, plotRight     = 66, 626
+	chartWidth, chartHeight = 640, 268
+	plotLeft, plotRight     = 66, 604
 	plotTop, plotBottom     = 30, 240
 	colors                  = 8 // in the page's palette
 )
@@ -43,6 +43,7 @@ type line struct {
 	Color  int // 0 to colors-1
 	Dashed int // 0: solid; 1 and 2: dashed
 	Path   string
+	Dots   string // the path of values between two gaps
 	values []float64
 }
 
@@ -50,6 +51,7 @@ type line struct {
 type shade struct {
 	Name  string
 	X, W  float64
+	Plain bool // the measured phase, which the others frame
 	Odd   bool
 	Named bool // there is room for the name
 }
@@ -130,30 +132,32 @@ func (c *chart) Size() (box struct{ Width, Height, Left, Right, Top, Bottom int 
 // draw computes what is drawn from what is known, at the places xs.
 func (c *chart) draw(xs []float64) {
 	for i := range c.Lines {
-		c.Lines[i].Path = path(xs, c.Lines[i].values, c.x, c.y)
+		c.Lines[i].Path, c.Lines[i].Dots = paths(xs, c.Lines[i].values, c.x, c.y)
 	}
 }
 
-// path returns a line as SVG path data. A value between two gaps is a dot.
-func path(xs, values []float64, x, y scale) string {
-	var b strings.Builder
+// paths returns a line as SVG path data, and apart from that its values between
+// two gaps, which would not be seen otherwise.
+func paths(xs, values []float64, x, y scale) (lines, dots string) {
+	var b, single strings.Builder
 	pen := false
 	for i, v := range values {
 		if math.IsNaN(v) {
 			pen = false
 			continue
 		}
-		command := "L"
-		if !pen {
-			command = "M"
-		}
-		fmt.Fprintf(&b, "%s%s %s", command, place(x.at(xs[i])), place(y.at(v)))
-		if alone := !pen && (i+1 == len(values) || math.IsNaN(values[i+1])); alone {
-			b.WriteString("h0.01") // with round ends, a dot
+		at := place(x.at(xs[i])) + " " + place(y.at(v))
+		switch last := i+1 == len(values) || math.IsNaN(values[i+1]); {
+		case pen:
+			b.WriteString("L" + at)
+		case last:
+			single.WriteString("M" + at + "h0.01") // with round ends, a dot
+		default:
+			b.WriteString("M" + at)
 		}
 		pen = true
 	}
-	return b.String()
+	return b.String(), single.String()
 }
 
 func place(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }

@@ -181,7 +181,7 @@ func (c *Comparison) WriteTable(w io.Writer, paint Painter) error {
 		fmt.Fprintln(&b, paint(Bad, "One of the runs is not complete."))
 		b.WriteByte('\n')
 	}
-	g := &grid{names: 2}
+	g := &grid{names: 2, remarks: true}
 	g.add("operation", "measure", "a", "b", "b/a", "")
 	for _, row := range c.Rows {
 		name := row.Operation

@@ -97,3 +97,12 @@ func exampleReport() *Report {
 	r.Processes = []Process{server, worker}
 	return r
 }
+
+func sourceOf(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

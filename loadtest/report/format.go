@@ -39,18 +39,24 @@ func countText(n int64) string {
 // its whole part.
 func threeDigits(x float64) string {
 	switch a := math.Abs(x); {
+	case a == 0:
+		return "0"
 	case a >= 99.95:
 		return countText(int64(math.Round(x)))
 	case a >= 9.995:
 		return strconv.FormatFloat(x, 'f', 1, 64)
+	case a >= 0.9995:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	case a >= 0.09995:
+		return strconv.FormatFloat(x, 'f', 3, 64)
 	}
-	return strconv.FormatFloat(x, 'f', 2, 64)
+	return strconv.FormatFloat(x, 'f', 4, 64)
 }
 
 // latencyText returns a latency in the unit that suits it.
 func latencyText(d time.Duration) string {
 	switch {
-	case d == 0:
+	case d <= 0:
 		return "0 ms"
 	case d < 999500*time.Nanosecond:
 		return threeDigits(float64(d)/float64(time.Microsecond)) + " µs"

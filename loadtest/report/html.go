@@ -76,7 +76,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	p.Tables = append(p.Tables, operations)
 	if len(s.Processes) > 0 {
 		t := pageTableOf("Processes", processTable(s.Processes))
-		t.Lines = append(t.Lines, "At the end of the measured phase. A connection: the process's memory by its connections. Growth: by how much it grew since the run began, by the connections that came since.")
+		t.Lines = append(t.Lines, "At the end of the measured phase. Per connection: the process's memory by its connections. Growth: by how much it grew since the run began, by the connections that came since.")
 		p.Tables = append(p.Tables, t)
 	}
 	p.Charts = r.charts()
@@ -106,7 +106,7 @@ func (t pageTable) Numeric(column int) bool { return column >= t.Names }
 func (r *Report) charts() []*chart {
 	t := newTimeline(r)
 	all := []*chart{t.throughput(), t.connections()}
-	for i, name := range t.operations() {
+	for i, name := range r.operationNames() {
 		all = append(all, t.latency(name, i))
 	}
 	all = append(all, percentileChart(r), t.memory(), t.cpu())
@@ -115,7 +115,7 @@ func (r *Report) charts() []*chart {
 		all = append(all, t.lost())
 	}
 	return slices.DeleteFunc(all, func(c *chart) bool {
-		return !slices.ContainsFunc(c.Lines, func(l line) bool { return l.Path != "" })
+		return !slices.ContainsFunc(c.Lines, func(l line) bool { return l.Path+l.Dots != "" })
 	})
 }
 
@@ -173,6 +173,18 @@ func (r *Report) facts(s Summary) [][2]string {
 		[2]string{"Load test", strings.TrimSpace("rollcall " + r.Rollcall)},
 		[2]string{"On", fmt.Sprintf("%s/%s, %s, %s of memory, %s", r.Machine.OS, r.Machine.Arch,
 			plural(int64(r.Machine.CPUs), "CPU", "CPUs"), bytesText(float64(r.Machine.Memory)), r.Machine.Go)})
+}
+
+// Phases says what the shades in the charts are.
+func (p page) Phases() string {
+	var parts []string
+	for _, phase := range p.Report.Phases {
+		parts = append(parts, fmt.Sprintf("%s %.0f–%.0f s", phase.Name, phase.Start, phase.End))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "In the charts the measured phase is clear and the others are shaded: " + strings.Join(parts, ", ") + "."
 }
 
 // PlanRows are the plan's members, for people.

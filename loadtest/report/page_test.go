@@ -25,7 +25,7 @@ func htmlOf(t *testing.T, r *Report) string {
 
 func TestThePageHasAChartAndATableOfEverythingMeasured(t *testing.T) {
 	text := htmlOf(t, exampleReport())
-	for _, id := range []string{"throughput", "connections", "latency-0", "latency-3", "percentiles", "memory", "cpu", "errors", "lost"} {
+	for _, id := range []string{"throughput", "connections", "latency-0", "latency-4", "percentiles", "memory", "cpu", "errors", "lost"} {
 		if !strings.Contains(text, `<h2 id="`+id+`">`) || !strings.Contains(text, `aria-labelledby="`+id+`-t `+id+`-d"`) {
 			t.Errorf("no chart %s", id)
 		}

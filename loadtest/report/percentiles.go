@@ -28,8 +28,9 @@ func percentileChart(r *Report) *chart {
 		xs[i] = float64(i) / perNine
 		at[i] = 1 - math.Pow(10, -xs[i])
 	}
-	for _, o := range r.Operations {
-		if o.Latency.Count() == 0 {
+	for place, name := range r.operationNames() {
+		o := r.operation(name)
+		if o == nil || o.Latency.Count() == 0 {
 			continue
 		}
 		values := make([]float64, n)
@@ -40,11 +41,11 @@ func percentileChart(r *Report) *chart {
 				values[i] = milliseconds(max(o.Latency.Quantile(q), time.Microsecond))
 			}
 		}
-		c.Lines = append(c.Lines, color(line{Name: o.Name, values: values}, len(c.Lines)))
+		c.Lines = append(c.Lines, color(line{Name: name, values: values}, place))
 	}
 	for i, q := range at {
 		if i%perNine == 0 {
-			c.XTicks = append(c.XTicks, tick{At: c.x.at(xs[i]), Text: strconv.FormatFloat(100*q, 'f', max(0, i/perNine-2), 64) + "%"})
+			c.XTicks = append(c.XTicks, tick{At: c.x.at(xs[i]), Text: strconv.FormatFloat(100*q, 'f', max(0, i/perNine-2), 64) + "%", Minor: i/perNine%2 == 1})
 		}
 		c.XCells = append(c.XCells, strconv.FormatFloat(100*q, 'f', max(1, i/perNine), 64)+"%")
 	}

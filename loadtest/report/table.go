@@ -76,7 +76,7 @@ func operationTable(operations []OperationSummary) *grid {
 
 func processTable(processes []ProcessSummary) *grid {
 	g := &grid{names: 1}
-	g.add("process", "connections", "memory", "a connection", "growth", "CPU", "cores")
+	g.add("process", "connections", "memory", "per connection", "growth", "CPU", "cores")
 	known := func(value float64, text string) string {
 		if value == 0 {
 			return absent
@@ -126,9 +126,9 @@ func (s *Summary) lines() []string {
 }
 
 func (f *Feed) text() string {
-	text := fmt.Sprintf("feed: %s of %s seen by %s, %s lost, %s doubled, %s out of order",
-		countText(f.Seen), plural(f.Logins, "login", "logins"), plural(int64(f.Watchers), "admin", "admins"),
-		countText(f.Lost), countText(f.Doubled), countText(f.Disorder))
+	text := fmt.Sprintf("feed: %s watched by %s: %s seen, %s lost, %s doubled, %s out of order",
+		plural(f.Logins, "login", "logins"), plural(int64(f.Watchers), "admin", "admins"),
+		countText(f.Seen), countText(f.Lost), countText(f.Doubled), countText(f.Disorder))
 	if f.Unknown > 0 {
 		text += fmt.Sprintf("; %s never answered", countText(f.Unknown))
 	}
@@ -157,7 +157,8 @@ func fromMilliseconds(ms float64) time.Duration { return time.Duration(ms * floa
 // A grid is a table in aligned columns: the first are names and begin at the
 // left, the others are numbers and end at the right. Its first row is the heading.
 type grid struct {
-	names   int // number of columns with names
+	names   int  // number of columns with names
+	remarks bool // the last column is a remark, which begins at the left as well
 	rows    [][]string
 	colored map[[2]int]Meaning // by row and column
 }
@@ -194,7 +195,7 @@ func (g *grid) write(b *strings.Builder, paint Painter) {
 			if i > 0 {
 				line.WriteString("  ")
 			}
-			if i < g.names {
+			if i < g.names || g.remarks && i == len(widths)-1 {
 				line.WriteString(cell + fill)
 			} else {
 				line.WriteString(fill + cell)

@@ -99,17 +99,21 @@ func (t *timeline) chart(c chart, log bool) *chart {
 	for i, p := range t.r.Phases {
 		from, to := c.x.at(min(p.Start, t.end)), c.x.at(min(p.End, t.end))
 		if to > from {
-			c.Shades = append(c.Shades, shade{Name: p.Name, X: from, W: to - from, Odd: i%2 == 1, Named: to-from > 9*float64(len(p.Name))})
+			c.Shades = append(c.Shades, shade{Name: p.Name, X: from, W: to - from, Plain: p.Name == PhaseMeasure, Odd: i%2 == 1, Named: to-from > 8*float64(len(p.Name)+1)})
 		}
 	}
 	c.draw(xs)
 	return &c
 }
 
-// operations are those of which there are samples.
-func (t *timeline) operations() []string {
+// operationNames are those of all operations, in the order of their colours, which are the same
+// in every chart.
+func (r *Report) operationNames() []string {
 	names := map[string]bool{}
-	for _, s := range t.r.Samples {
+	for _, o := range r.Operations {
+		names[o.Name] = true
+	}
+	for _, s := range r.Samples {
 		for name := range s.Operations {
 			names[name] = true
 		}
@@ -125,7 +129,10 @@ func color(l line, i int) line {
 
 func (t *timeline) throughput() *chart {
 	c := chart{id: "throughput", Title: "Throughput", Unit: "operations a second", cellText: rateText}
-	for i, name := range t.operations() {
+	for i, name := range t.r.operationNames() {
+		if !slices.ContainsFunc(t.r.Samples, func(s Sample) bool { return s.Operations[name].Done > 0 }) {
+			continue
+		}
 		c.Lines = append(c.Lines, color(line{Name: name, values: t.gather(mean, func(add func(float64, float64)) {
 			for _, s := range t.r.Samples {
 				add(s.Second, float64(s.Operations[name].Done))
