@@ -30,7 +30,6 @@ type chart struct {
 	XTicks   []tick
 	YTicks   []tick
 	XCells   []string // heading of each row of the table
-	rows     [][]float64
 	x        scale
 	y        scale
 	cellText func(float64) string
