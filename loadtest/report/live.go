@@ -63,6 +63,16 @@ func (l *Live) Sample(s Sample) {
 	}
 }
 
+// Write lets others write to W, such as a log: what they write stands above the
+// block, which comes again with the next sample.
+func (l *Live) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprint(l.W, l.wipe())
+	l.lines = 0
+	return l.W.Write(p)
+}
+
 // Close wipes the block, if there is one.
 func (l *Live) Close() {
 	l.mu.Lock()

@@ -71,6 +71,18 @@ events lost: 2
 	}
 }
 
+func TestALogStandsAboveTheBlock(t *testing.T) {
+	var out strings.Builder
+	l := &Live{W: &out, Width: func() int { return 80 }}
+	l.Phase("x", 0, 0)
+	out.Reset()
+	fmt.Fprintln(l, "something happened")
+	l.Phase("x", 1, 0)
+	if got, want := out.String(), "\x1b[2A\r\x1b[Jsomething happened\nx\n     0 s  0 connections\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
 func TestNoLineOfTheBlockIsWiderThanTheTerminal(t *testing.T) {
 	s := state{phase: PhaseMeasure, done: 1, total: 2}
 	for _, sample := range liveSamples() {

@@ -35,7 +35,7 @@ type OperationSummary struct {
 	P50    float64          `json:"p50_ms"`
 	P90    float64          `json:"p90_ms"`
 	P99    float64          `json:"p99_ms"`
-	P999   float64          `json:"p99.9_ms"`
+	P999   float64          `json:"p999_ms"`
 	Max    float64          `json:"max_ms"`
 }
 
