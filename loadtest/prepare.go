@@ -146,7 +146,6 @@ func (c *conn) ask(op operation, data func([]byte) []byte) (reply, error) {
 	}
 	answers := make(chan outcome, 1)
 	err := c.send(pending{op: op, intended: c.w.clock.now(), answered: func(r reply, err error) {
-		r.result = append([]byte(nil), r.result...)
 		answers <- outcome{r, err}
 	}}, data)
 	if err != nil {
