@@ -54,6 +54,9 @@ type pending struct {
 	answered func(reply, error) // nil: only counted
 }
 
+// readsResult reports whether it matters what the result is.
+func (p *pending) readsResult() bool { return p.answered != nil || p.op == opResume || p.op == opStorm }
+
 // dial opens a connection for the k-th of all. The reader has not begun.
 func (w *worker) dial(ctx context.Context, k int) (*conn, error) {
 	nc, early, err := w.dialer.dial(ctx, k)
@@ -128,13 +131,19 @@ func (e closedError) Error() string {
 }
 
 func (c *conn) text(text []byte, push func([]byte)) {
-	r, err := scanReply(text)
-	if err == nil {
-		if p, ok := c.take(r.id); ok {
-			c.w.answered(p, r)
-			if p.answered != nil {
-				p.answered(r, nil)
+	if id, ok := scanResult(text); ok {
+		if p, ok := c.take(id); ok {
+			r := reply{id: id}
+			if p.readsResult() {
+				r, _ = decodeReply(text) // without a result where it can't be read
 			}
+			c.settle(p, r)
+		}
+		return
+	}
+	if r, err := decodeReply(text); err == nil {
+		if p, ok := c.take(r.id); ok {
+			c.settle(p, r)
 		}
 		return
 	}
@@ -147,6 +156,14 @@ func (c *conn) text(text []byte, push func([]byte)) {
 	}
 	if push != nil {
 		push(text)
+	}
+}
+
+// settle hands an answer to what waited for it.
+func (c *conn) settle(p pending, r reply) {
+	c.w.answered(p, r)
+	if p.answered != nil {
+		p.answered(r, nil)
 	}
 }
 
@@ -325,7 +342,6 @@ func (c *conn) call(p pending, data func([]byte) []byte, push func([]byte)) (rep
 	var answer *reply
 	var failure error
 	p.answered = func(r reply, err error) {
-		r.result = slices.Clone(r.result)
 		answer, failure = &r, err
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(answerTimeout))

@@ -19,7 +19,7 @@ import (
 //	tally              what admins saw               → tally; asked again until all is seen
 //	finish             leave                         → result, the last line
 //
-// From ramp on the worker says second once a second. Where it can't go on it says
+// From prepare on the worker says second once a second. Where it can't go on it says
 // error, as its last line. When its input ends the worker ends.
 
 // An order is a line from the coordinator; one member is set.

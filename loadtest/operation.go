@@ -15,8 +15,9 @@ const (
 	opPush
 	measured // how many of them are measured
 
-	opSlow = measured + iota - 1
-	opInit // a core.init that is no player's
+	opSlow    = measured + iota - 1
+	opInit    // a core.init that is no player's
+	opPrepare // a users.create before the run, where that the user exists is no error
 	opPresence
 	opAdminLogin
 	opSubscribe
@@ -32,6 +33,8 @@ func (o operation) message() string {
 	switch o {
 	case opConnect, opResume, opStorm, opInit:
 		return "core.init"
+	case opPrepare:
+		return "users.create"
 	case opSlow:
 		return "users.get"
 	case opPresence:

@@ -85,7 +85,6 @@ func (w *worker) tellProgress(done *atomic.Int64, total int64, finished <-chan s
 			return
 		case <-ticks.C:
 			_ = w.teller.tell(word{Progress: &progress{done.Load(), total}})
-			w.conns.expire(w.clock.now())
 		case <-w.ctx.Done():
 			w.conns.closeAll()
 			<-finished
@@ -115,7 +114,7 @@ func (w *worker) opened() (*conn, error) {
 func (w *worker) create(c *conn, a *account) error {
 	data := jsonData(a.create(w.Scope))
 	for attempt := 0; ; attempt++ {
-		r, err := c.ask(opCreate, data)
+		r, err := c.ask(opPrepare, data)
 		if err != nil {
 			if w.ctx.Err() != nil {
 				return w.ctx.Err()
@@ -147,7 +146,6 @@ func (c *conn) ask(op operation, data func([]byte) []byte) (reply, error) {
 	}
 	answers := make(chan outcome, 1)
 	err := c.send(pending{op: op, intended: c.w.clock.now(), answered: func(r reply, err error) {
-		r.result = append([]byte(nil), r.result...)
 		answers <- outcome{r, err}
 	}}, data)
 	if err != nil {

@@ -15,53 +15,42 @@ import (
 type reply struct {
 	id     uint32
 	status protocol.Status // 0: done
-	result []byte          // where done; good as long as the frame is
+	result []byte          // where done; nil where it was only scanned
 	text   string          // of an error
 }
 
 var errNoReply = errors.New("the frame is no reply to a request of ours")
 
-// scanReply reads a reply. One whose members stand in the usual order, id, type,
-// result, is told by its head: what is inside the result is never looked at, so
-// nothing in it can be taken for something else. All else goes through a JSON
-// decoder.
-func scanReply(frame []byte) (reply, error) {
-	if r, ok := scanUsual(frame); ok {
-		return r, nil
-	}
-	return decodeReply(frame)
-}
-
-// scanUsual reads {"id":N,"type":"…","result":…}.
-func scanUsual(frame []byte) (r reply, ok bool) {
+// scanResult reads the id of a reply that carries a result and whose members stand
+// in the usual order: {"id":N,"type":"…","result":…}. It looks at the head alone
+// and never into the result, so nothing in there can be taken for something else;
+// a reply has a result or an error and never both. It reports false for all that
+// it can't tell by the head, which is for decodeReply then.
+func scanResult(frame []byte) (id uint32, ok bool) {
 	rest, ok := bytes.CutPrefix(frame, []byte(`{"id":`))
 	if !ok {
-		return r, false
+		return 0, false
 	}
 	digits := 0
-	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
-		r.id = r.id*10 + uint32(rest[digits]-'0')
+	for digits < len(rest) && digits < 10 && rest[digits] >= '0' && rest[digits] <= '9' {
+		id = id*10 + uint32(rest[digits]-'0')
 		digits++
 	}
-	if digits == 0 || digits > 9 || digits > 1 && rest[0] == '0' { // more might not fit an id
-		return r, false
+	if digits == 0 || digits > 9 || digits > 1 && rest[0] == '0' { // ten digits might not fit an id
+		return 0, false
 	}
 	if rest, ok = bytes.CutPrefix(rest[digits:], []byte(`,"type":"`)); !ok {
-		return r, false
+		return 0, false
 	}
 	end := bytes.IndexByte(rest, '"')
 	if end < 0 || bytes.IndexByte(rest[:end], '\\') >= 0 {
-		return r, false
+		return 0, false
 	}
-	rest, ok = bytes.CutPrefix(rest[end:], []byte(`","result":`))
-	if !ok || len(rest) < 2 || rest[len(rest)-1] != '}' {
-		return r, false
-	}
-	r.result = rest[:len(rest)-1]
-	return r, true
+	rest = rest[end:]
+	return id, bytes.HasPrefix(rest, []byte(`","result":`)) && rest[len(rest)-1] == '}'
 }
 
-// decodeReply reads a reply in any order of its members.
+// decodeReply reads any reply.
 func decodeReply(frame []byte) (r reply, err error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(frame), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {

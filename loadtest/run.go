@@ -153,6 +153,7 @@ func (c *coordinator) enter(phase string, at float64) {
 	}
 	c.phase = phase
 	c.phases = append(c.phases, report.Phase{Name: phase, Start: at, End: at})
+	c.tellPhase(0, 0)
 }
 
 func (c *coordinator) tellPhase(done, total int64) {
@@ -254,7 +255,6 @@ func (c *coordinator) next() (*heard, error) {
 // await waits until every worker is ready with what it was told to do.
 func (c *coordinator) await(ready string) error {
 	c.progress = make(map[*peer]progress)
-	c.tellPhase(0, 0)
 	for left := len(c.peers); left > 0; {
 		h, err := c.next()
 		if err != nil {

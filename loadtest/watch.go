@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,9 @@ func (w *worker) watch() error {
 	failures := make(chan error, w.Counts[Watch])
 	for range w.Counts[Watch] {
 		a := &watcher{w: w, sightings: newSightings(w.Seed, w.Players.Total, w.share.Passwords.Total)}
+		w.mu.Lock()
 		w.watchers = append(w.watchers, a)
+		w.mu.Unlock()
 		subscribing.Go(func() {
 			c, err := a.subscribe(false)
 			if err != nil {
@@ -53,6 +56,13 @@ func (w *worker) watch() error {
 	default:
 		return nil
 	}
+}
+
+// admins are the worker's watchers so far.
+func (w *worker) admins() []*watcher {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.watchers)
 }
 
 // subscribe opens an admin's connection, from the first event on that it has not

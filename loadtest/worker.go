@@ -33,13 +33,13 @@ type worker struct {
 	accounts  []account // of the players
 	passwords []account
 	acked     atomic.Int64
-	watchers  []*watcher
 	entered   atomic.Int64 // players that were there once at least
 	churn     churn
 	storm     storm
 
-	noteMu sync.Mutex
-	noted  error // the last that went wrong with a connection
+	mu       sync.Mutex
+	watchers []*watcher
+	noted    error // the last that went wrong with a connection
 }
 
 // errLeft is why a worker ends when its coordinator is gone.
@@ -98,6 +98,7 @@ func (w *worker) follow(o order) (finished bool, err error) {
 	case o.Share != nil:
 		return false, w.take(*o.Share)
 	case o.Prepare:
+		w.tasks.Go(w.tellSeconds)
 		if err := w.prepare(); err != nil {
 			return false, err
 		}
@@ -108,7 +109,6 @@ func (w *worker) follow(o order) (finished bool, err error) {
 		}
 		return false, w.teller.tell(word{Ready: readyWatch})
 	case o.Ramp != nil:
-		w.tasks.Go(w.tellSeconds)
 		if err := w.rampUp(w.clock.at(o.Ramp.At)); err != nil {
 			return false, err
 		}
@@ -175,7 +175,7 @@ func (w *worker) tellSeconds() {
 		}
 		w.conns.expire(w.clock.now())
 		s := second{Connections: w.conns.count(), Operations: w.meter.take(), Acked: w.acked.Load(), Usage: readUsage()}
-		for _, watcher := range w.watchers {
+		for _, watcher := range w.admins() {
 			s.Seen = append(s.Seen, watcher.sightings.total())
 		}
 		if w.teller.tell(word{Second: &s}) != nil {
@@ -199,7 +199,7 @@ func (w *worker) tally() *tally {
 	}
 	of(w.Players.First, w.accounts)
 	of(w.Players.Total+w.Passwords.First, w.passwords)
-	for _, watcher := range w.watchers {
+	for _, watcher := range w.admins() {
 		t.Watchers = append(t.Watchers, watcher.sightings.tally())
 	}
 	return t
@@ -247,14 +247,14 @@ func uncertain(s protocol.Status) bool {
 
 // note keeps what went wrong, for when nothing goes right.
 func (w *worker) note(err error) {
-	w.noteMu.Lock()
-	defer w.noteMu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.noted = err
 }
 
 func (w *worker) lastNote() error {
-	w.noteMu.Lock()
-	defer w.noteMu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return w.noted
 }
 
