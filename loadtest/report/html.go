@@ -122,12 +122,7 @@ func (r *Report) charts() []*chart {
 // target is what was tested, as far as the report tells.
 func (r *Report) target() string {
 	var names []string
-	for _, p := range r.Processes {
-		if p.Kind == KindServer {
-			names = append(names, p.Name)
-		}
-	}
-	if servers, ok := r.plan()["servers"].([]any); len(names) == 0 && ok {
+	if servers, ok := r.plan()["servers"].([]any); ok {
 		for _, s := range servers {
 			names = append(names, fmt.Sprint(s))
 		}
@@ -136,7 +131,7 @@ func (r *Report) target() string {
 	case len(names) == 0:
 		return "Rollcall"
 	case len(names) > 2:
-		return fmt.Sprintf("%s and %d others", names[0], len(names)-1)
+		return fmt.Sprintf("%s and %s", names[0], plural(int64(len(names)-1), "other", "others"))
 	}
 	return strings.Join(names, " and ")
 }

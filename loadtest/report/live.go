@@ -57,7 +57,7 @@ func (l *Live) Sample(s Sample) {
 	switch {
 	case l.Width != nil:
 		l.draw()
-	case s.Second-l.told >= l.Every:
+	case s.Second-l.told >= l.Every-0.5: // samples are not quite a second apart
 		l.told = s.Second
 		fmt.Fprintln(l.W, l.state.line())
 	}
@@ -117,7 +117,7 @@ func (s *state) block(width int) string {
 		g.add("operation", "rate", "errors", "p50", "p99", "max")
 		for _, name := range slices.Sorted(maps.Keys(s.last.Operations)) {
 			o := s.last.Operations[name]
-			g.add(append([]string{name, rateText(float64(o.Done)), countText(o.Errors)}, o.latencies()...)...)
+			g.add(append([]string{name, countText(o.Done) + "/s", countText(o.Errors)}, o.latencies()...)...)
 		}
 		var b strings.Builder
 		g.write(&b, Plain)
@@ -140,7 +140,7 @@ func (s *state) line() string {
 	parts := []string{fmt.Sprintf("%.0f s", s.last.Second), s.last.Phase, plural(s.last.Connections, "connection", "connections")}
 	for _, name := range slices.Sorted(maps.Keys(s.last.Operations)) {
 		o := s.last.Operations[name]
-		part := fmt.Sprintf("%s %s", name, rateText(float64(o.Done)))
+		part := fmt.Sprintf("%s %s/s", name, countText(o.Done))
 		if o.Done > 0 {
 			part += fmt.Sprintf(" p50 %s p99 %s", o.latencies()[0], o.latencies()[1])
 		}
