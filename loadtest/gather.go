@@ -1,6 +1,8 @@
 package loadtest
 
 import (
+	"context"
+	"errors"
 	"math"
 	"runtime"
 	"slices"
@@ -22,6 +24,7 @@ type gathered struct {
 	last     []*second
 	acked    []int64 // over all workers, by sample
 	samples  []report.Sample
+	partly   map[string]*tallied // what the samples of the measured phase say
 	feed     *report.Feed
 	results  []*result
 }
@@ -63,6 +66,14 @@ func (c *coordinator) sample(now float64) {
 		}
 	}
 	clear(c.waiting)
+	if c.phase == report.PhaseMeasure {
+		if c.partly == nil {
+			c.partly = make(map[string]*tallied)
+		}
+		for name, t := range operations {
+			add(c.partly, name, t)
+		}
+	}
 	var acked int64
 	var seen []int64
 	for _, s := range c.last {
@@ -116,6 +127,33 @@ func add(to map[string]*tallied, name string, t *tallied) {
 
 // report is the report of a run that has ended.
 func (c *coordinator) report() *report.Report {
+	operations := make(map[string]*tallied)
+	for _, result := range c.results {
+		for name, t := range result.Operations {
+			add(operations, name, t)
+		}
+	}
+	return c.reportOf(operations, c.plan.Duration.Seconds())
+}
+
+// partial is the report of a run that failed: nil before it measured anything.
+// Its operations are those of the samples, which count what ended in the measured
+// phase instead of what began in it.
+func (c *coordinator) partial(why error) *report.Report {
+	i := slices.IndexFunc(c.phases, func(p report.Phase) bool { return p.Name == report.PhaseMeasure })
+	if i < 0 || len(c.partly) == 0 {
+		return nil
+	}
+	last := &c.phases[len(c.phases)-1]
+	last.End = max(last.Start, c.second())
+	r := c.reportOf(c.partly, c.phases[i].End-c.phases[i].Start)
+	if r.Partial = why.Error(); errors.Is(why, context.Canceled) {
+		r.Partial = "interrupted"
+	}
+	return r
+}
+
+func (c *coordinator) reportOf(operations map[string]*tallied, seconds float64) *report.Report {
 	r := &report.Report{
 		Format: report.FormatVersion, Started: c.began, Rollcall: c.opt.Version,
 		Machine: report.Machine{
@@ -125,15 +163,9 @@ func (c *coordinator) report() *report.Report {
 		Phases: c.phases, Samples: c.samples, Feed: c.feed, Storm: c.storm(),
 		Processes: append(c.scrapes.processes(), c.workers...),
 	}
-	operations := make(map[string]*tallied)
-	for _, result := range c.results {
-		for name, t := range result.Operations {
-			add(operations, name, t)
-		}
-	}
 	for name, t := range operations {
 		r.Operations = append(r.Operations, report.Operation{
-			Name: name, Done: t.Done, Errors: t.Errors, Missed: t.Missed, Seconds: c.plan.Duration.Seconds(), Latency: t.Latency,
+			Name: name, Done: t.Done, Errors: t.Errors, Missed: t.Missed, Seconds: seconds, Latency: t.Latency,
 		})
 	}
 	slices.SortFunc(r.Operations, func(a, b report.Operation) int {

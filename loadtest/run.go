@@ -40,7 +40,9 @@ const feedPatience = 10 * time.Second
 
 // Run carries a plan out and returns what was measured. No worker and no
 // connection is left when it returns. Errors are a plan that can't be carried
-// out, a server that can't be used, and a worker that is gone.
+// out, a server that can't be used, and a worker that is gone. Where it fails
+// after the measured phase began, as when ctx ends, it returns the error and a
+// report of what was heard until then, which says that it is partial.
 func Run(ctx context.Context, plan Plan, opt Options) (*report.Report, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
@@ -72,7 +74,7 @@ func Run(ctx context.Context, plan Plan, opt Options) (*report.Report, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, err
+		return c.partial(err), err
 	}
 	return c.report(), nil
 }

@@ -52,6 +52,14 @@ duration: 2m
 	}
 }
 
+func TestTheREADMEsMixIsOne(t *testing.T) {
+	text, _, _ := between(t, readREADME(t), "flags go before it:\n\n```yaml\n", "```")
+	plan, err := planOf(t, nil, "--mix", writeFile(t, "day.yaml", text))
+	if plan.Key = secretKey; err != nil || plan.Validate() != nil {
+		t.Errorf("%v, %v", err, plan.Validate())
+	}
+}
+
 type weights = map[loadtest.Scenario]int
 
 func TestFlagsMakeThePlan(t *testing.T) {

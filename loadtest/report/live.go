@@ -34,8 +34,9 @@ type state struct {
 	errors      map[string]int64 // by status, since the run began
 }
 
-// Phase tells how far a phase has come: done of total, of whatever it counts.
-// Where total is 0 nobody knows when it ends.
+// Phase tells how far a phase has come: done of total, accounts or connections
+// at first and seconds from the warm-up on. Where total is 0 nobody knows when it
+// ends.
 func (l *Live) Phase(name string, done, total int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +46,7 @@ func (l *Live) Phase(name string, done, total int64) {
 	case l.Width != nil:
 		l.draw()
 	case began:
-		fmt.Fprintln(l.W, phaseText(name, done, total))
+		fmt.Fprintln(l.W, phaseName(name))
 	}
 }
 
@@ -172,17 +173,25 @@ var phaseNames = map[string]string{
 	PhaseDrain:   "waiting for what is under way",
 }
 
-func phaseText(name string, done, total int64) string {
-	text := phaseNames[name]
-	if text == "" {
-		text = name
+func phaseName(name string) string {
+	if text, ok := phaseNames[name]; ok {
+		return text
 	}
+	return name
+}
+
+func phaseText(name string, done, total int64) string {
+	text := phaseName(name)
 	if total <= 0 {
 		return text
 	}
+	unit := ""
+	if name == PhaseWarmup || name == PhaseMeasure || name == PhaseDrain {
+		unit = " s"
+	}
 	const width = 30
 	full := int(min(max(done, 0), total) * width / total)
-	return fmt.Sprintf("%s [%s%s] %s of %s", text, strings.Repeat("#", full), strings.Repeat(".", width-full), countText(done), countText(total))
+	return fmt.Sprintf("%s [%s%s] %s of %s%s", text, strings.Repeat("#", full), strings.Repeat(".", width-full), countText(done), countText(total), unit)
 }
 
 // cut returns what of a line fits a width.

@@ -27,7 +27,7 @@ func TestElsewhereThanOnATerminalALineIsPrintedNowAndThen(t *testing.T) {
 	l.Phase(PhaseMeasure, 0, 0)
 	l.Sample(Sample{Second: 5, Phase: PhaseMeasure, LostEvents: 2})
 	l.Close()
-	want := `opening connections [..............................] 0 of 1,000
+	want := `opening connections
 2 s; measure; 1,000 connections; users.get 4,990/s p50 400 µs p99 3.00 ms; errors so far 7 × 809, 3 × timeout
 measuring
 5 s; measure; 0 connections; errors so far 8 × timeout, 7 × 809; events lost 2
@@ -42,14 +42,14 @@ func TestOnATerminalABlockIsWrittenOverAndAtLastWiped(t *testing.T) {
 	l := &Live{W: &out, Width: func() int { return 80 }}
 	l.Phase(PhaseMeasure, 5, 20)
 	first := out.String()
-	if want := "measuring [#######.......................] 5 of 20\n     0 s  0 connections\n"; first != want {
+	if want := "measuring [#######.......................] 5 of 20 s\n     0 s  0 connections\n"; first != want {
 		t.Errorf("printed\n%q\nwant\n%q", first, want)
 	}
 	for _, s := range liveSamples() {
 		out.Reset()
 		l.Sample(s)
 	}
-	want := "\x1b[5A\r\x1b[J" + `measuring [#######.......................] 5 of 20
+	want := "\x1b[5A\r\x1b[J" + `measuring [#######.......................] 5 of 20 s
      3 s  1 connection
 operation  rate  errors  p50  p99  max
 users.get   0/s       5    -    -    -
