@@ -16,11 +16,16 @@ import (
 
 // connectFlags say which server a command is about and who asks.
 type connectFlags struct {
-	Server            string        `default:"ws://127.0.0.1:7600/ws" placeholder:"URL" help:"Running server: ws://, wss://, http:// or https://."`
-	Admin             string        `default:"admin" placeholder:"NAME" help:"Admin account to log in as."`
-	AdminPassword     secret        `placeholder:"PASSWORD" help:"Its password. Others may see a command line: better the variable or a file. Asked for when absent."`
-	AdminPasswordFile string        `placeholder:"FILE" help:"File that holds the admin password."`
-	Timeout           time.Duration `default:"30s" help:"Time the whole command may take, of watch the connecting alone; 0 is no limit."`
+	Server string `default:"ws://127.0.0.1:7600/ws" placeholder:"URL" help:"Running server: ws://, wss://, http:// or https://."`
+	adminFlags
+	Timeout time.Duration `default:"30s" help:"Time the whole command may take, of watch the connecting alone; 0 is no limit."`
+}
+
+// adminFlags say which admin asks.
+type adminFlags struct {
+	Admin             string `default:"admin" placeholder:"NAME" help:"Admin account to log in as."`
+	AdminPassword     secret `placeholder:"PASSWORD" help:"Its password. Others may see a command line: better the variable or a file. Asked for when absent."`
+	AdminPasswordFile string `placeholder:"FILE" help:"File that holds the admin password."`
 }
 
 // connect logs in as an admin. The caller calls done when finished with both
@@ -42,7 +47,7 @@ func (f *connectFlags) connect(ctx context.Context, p Program, s *settings) (_ c
 
 // ready finds the admin's password, by asking for it if need be. The time that
 // this takes is the person's own, and not of the command's timeout.
-func (f *connectFlags) ready(p Program, s *settings) error {
+func (f *adminFlags) ready(p Program, s *settings) error {
 	password, err := s.secret("admin-password", f.AdminPassword, f.AdminPasswordFile)
 	if err == nil && password == "" {
 		password, err = askPassword(p, "Password of "+f.Admin+": ")

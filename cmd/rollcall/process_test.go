@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	if os.Getenv(asWorker) != "" {
+		workAsLoadtest()
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
 }
 

@@ -27,12 +27,13 @@ type Program struct {
 type commands struct {
 	Config string `placeholder:"FILE" help:"YAML file with settings, by the names of the flags."`
 
-	Serve   serveCommand   `cmd:"" help:"Run a server."`
-	User    userCommands   `cmd:"" help:"Manage the users of a running server."`
-	Scope   scopeCommands  `cmd:"" help:"Manage the scopes of a running server."`
-	Admin   adminCommands  `cmd:"" help:"Manage the admin accounts of a running server."`
-	Watch   watchCommand   `cmd:"" help:"Follow what happens on a running server."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve   serveCommand     `cmd:"" help:"Run a server."`
+	User    userCommands     `cmd:"" help:"Manage the users of a running server."`
+	Scope   scopeCommands    `cmd:"" help:"Manage the scopes of a running server."`
+	Admin   adminCommands    `cmd:"" help:"Manage the admin accounts of a running server."`
+	Watch   watchCommand     `cmd:"" help:"Follow what happens on a running server."`
+	Load    loadtestCommands `cmd:"" name:"loadtest" help:"Simulate players against a running server and measure it."`
+	Version versionCommand   `cmd:"" help:"Print the version."`
 }
 
 const description = "Users over the socket: accounts, sessions and logins for games and apps.\n\n" +

@@ -122,7 +122,7 @@ func TestASecretIsMaskedHoweverItIsPrinted(t *testing.T) {
 	s := secret("5ecret")
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", s)
-	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %q", s, s, s, s), fmt.Sprintf("%+v", connectFlags{AdminPassword: s}), log.String()} {
+	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %q", s, s, s, s), fmt.Sprintf("%+v", connectFlags{adminFlags: adminFlags{AdminPassword: s}}), log.String()} {
 		if strings.Contains(text, "5ecret") {
 			t.Error(text)
 		}

@@ -96,3 +96,38 @@ func TestAWatchOnATerminalHasColoursABacklogAndAStatusLine(t *testing.T) {
 		t.Errorf("asked for %+v", asked)
 	}
 }
+
+func TestALoadTestOnATerminalIsShownInABlockThatGoesAway(t *testing.T) {
+	r := start(t, admin)
+	screen, terminal := openTerminal(t)
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100}); err != nil {
+		t.Fatal(err)
+	}
+	shown := make(chan string, 1)
+	go func() { // until the end mark
+		lines := bufio.NewReader(screen)
+		var all strings.Builder
+		for !strings.Contains(all.String(), "all is said") {
+			line, err := lines.ReadString('\n')
+			if all.WriteString(line); err != nil {
+				break
+			}
+		}
+		shown <- all.String()
+	}()
+	p := loadArgs(r)
+	p.Stderr = terminal
+	if err := p.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	fmt.Fprintln(terminal, "all is said")
+	got := <-shown
+	for _, want := range []string{"measuring [", "users.get", "\x1b[J"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
+	}
+	if !strings.HasSuffix(got, "A\r\x1b[Jall is said\r\n") {
+		t.Errorf("at the end %q", got[max(0, len(got)-200):])
+	}
+}

@@ -2,6 +2,8 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -65,7 +67,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	return time.Duration(h.h.ValueAtQuantile(q*100)) * time.Microsecond
 }
 
-// Mean and Max are those of what was counted.
+// Mean returns the mean latency, to the histogram's precision.
 func (h *Histogram) Mean() time.Duration {
 	if h.Count() == 0 {
 		return 0
@@ -91,15 +93,25 @@ func (h *Histogram) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(text))
 }
 
-// UnmarshalJSON reads the compressed form.
+// UnmarshalJSON reads the compressed form. A histogram with other bounds or
+// another precision is an error: it can't be merged or compared to this one
+// without loss.
 func (h *Histogram) UnmarshalJSON(b []byte) error {
-	var text string
+	var text *string
 	if err := json.Unmarshal(b, &text); err != nil {
 		return err
 	}
-	decoded, err := hdrhistogram.Decode([]byte(text))
+	if text == nil { // null, which by custom changes nothing
+		return nil
+	}
+	decoded, err := hdrhistogram.Decode([]byte(*text))
 	if err != nil {
-		return err
+		return fmt.Errorf("histogram: %w", err)
+	}
+	if decoded.LowestTrackableValue() != int64(lowest/time.Microsecond) ||
+		decoded.HighestTrackableValue() != int64(highest/time.Microsecond) ||
+		decoded.SignificantFigures() != digits {
+		return errors.New("histogram: its bounds are not those of a load test's")
 	}
 	h.h = decoded
 	return nil

@@ -20,6 +20,9 @@ type Report struct {
 	Rollcall string    `json:"rollcall"` // the load test's own version
 	Machine  Machine   `json:"machine"`
 	Plan     any       `json:"plan"` // what was simulated, without secrets
+	// Partial says why the run ended before its plan did, such as
+	// "interrupted". The numbers are of what was done until then.
+	Partial string `json:"partial,omitzero"`
 
 	Phases     []Phase       `json:"phases"`
 	Operations []Operation   `json:"operations"` // of the measured phase, by name
@@ -55,6 +58,9 @@ type Phase struct {
 	End   float64 `json:"end"`
 }
 
+// OperationPush is the only operation that nobody asked for; see Operation.
+const OperationPush = "login.push"
+
 // An Operation is one thing that was done again and again. Its name is that of
 // the message ("users.get"), or "connect" (from the intended start to the answer
 // to core.init, TCP and WebSocket handshake included), "resume" (the same with a
@@ -89,10 +95,16 @@ type OpSample struct {
 	Max    float64 `json:"max"`
 }
 
+// The kinds of process.
+const (
+	KindServer = "server"
+	KindWorker = "worker"
+)
+
 // A Process is one that was watched: a server by its /metrics, or a worker.
 type Process struct {
 	Name    string          `json:"name"` // a server's URL, or "worker 1"
-	Kind    string          `json:"kind"` // "server" or "worker"
+	Kind    string          `json:"kind"`
 	Samples []ProcessSample `json:"samples"`
 }
 
