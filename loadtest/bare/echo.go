@@ -2,6 +2,7 @@ package bare
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -91,9 +92,9 @@ func readInto(r io.Reader, buf *[]byte) (n int, err error) {
 // leanBuffer is the size of a lean connection's two buffers.
 const leanBuffer = 512
 
-// A leanHijacker takes a connection over from net/http without its buffers. A
-// client of this package sends nothing before it has the handshake's answer, so
-// nothing that net/http has read can be lost.
+// A leanHijacker takes a connection over from net/http without its buffers. What
+// net/http has already read of the client's first frame is carried over: the
+// handshake's answer goes out before the connection is taken over.
 type leanHijacker struct{ http.ResponseWriter }
 
 func (h leanHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -101,13 +102,27 @@ func (h leanHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if rw.Reader.Buffered() > 0 {
-		c.Close()
-		return nil, nil, errors.New("bare: the client sent frames before it was answered")
-	}
-	if err := errors.Join(rw.Writer.Flush(), c.SetDeadline(time.Time{})); err != nil { // what is flushed is the 101 response
+	if err := errors.Join(rw.Writer.Flush(), c.SetDeadline(time.Time{})); err != nil {
 		c.Close()
 		return nil, nil, err
 	}
+	if early, _ := rw.Reader.Peek(rw.Reader.Buffered()); len(early) > 0 {
+		c = &earlyConn{c, bytes.Clone(early)}
+	}
 	return c, bufio.NewReadWriter(bufio.NewReaderSize(c, leanBuffer), bufio.NewWriterSize(c, leanBuffer)), nil
+}
+
+// An earlyConn reads what was read too early once more.
+type earlyConn struct {
+	net.Conn
+	early []byte
+}
+
+func (c *earlyConn) Read(b []byte) (int, error) {
+	if len(c.early) == 0 {
+		return c.Conn.Read(b)
+	}
+	n := copy(b, c.early)
+	c.early = c.early[n:]
+	return n, nil
 }
