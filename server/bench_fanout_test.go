@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rollcall/loadtest/bare"
+	"rollcall/loadtest/bare/turns"
 	"rollcall/protocol"
 )
 
@@ -65,10 +66,10 @@ func BenchmarkRowFanOut(b *testing.B) {
 				time.Sleep(time.Millisecond)
 			}
 			push := barePush(b)
-			turn := func(name string, readers []*bare.Conn, makers int, event func(maker int) error) contestant {
-				return contestant{name, func() share { return fanOut(b, readers, inFlight, makers, event) }}
+			turn := func(name string, readers []*bare.Conn, makers int, event func(maker int) error) turns.Contestant {
+				return turns.Contestant{Name: name, Run: func() turns.Share { return fanOut(b, readers, inFlight, makers, event) }}
 			}
-			inTurns(b, "deliveries/s",
+			turns.Run(b, "deliveries/s",
 				turn("loop", listeners, 1, func(int) error { return loop.Send(context.Background(), push) }),
 				turn("append", subscribers, inFlight, func(int) error {
 					return st.TellAdminAction(context.Background(), benchScope, protocol.EventData{
@@ -89,13 +90,13 @@ func BenchmarkRowFanOut(b *testing.B) {
 
 // fanOut lets so many makers make events, with no more than inFlight of them
 // under way: one is over when all readers have it.
-func fanOut(b *testing.B, readers []*bare.Conn, inFlight, makers int, event func(maker int) error) share {
+func fanOut(b *testing.B, readers []*bare.Conn, inFlight, makers int, event func(maker int) error) turns.Share {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	room := make(chan struct{}, inFlight)
 	began := make([]atomic.Int64, fanOutEvents) // UNIX nanoseconds
 	took := make([][]time.Duration, len(readers))
-	s := measured(fanOutEvents*len(readers), func() {
+	s := turns.Measure(fanOutEvents*len(readers), func() {
 		var pushes, next atomic.Int64
 		var working sync.WaitGroup
 		for i, c := range readers {
@@ -146,7 +147,7 @@ func fanOut(b *testing.B, readers []*bare.Conn, inFlight, makers int, event func
 	if b.Failed() {
 		b.FailNow()
 	}
-	s.figures = map[string]float64{"p99-ms": percentile(slices.Concat(took...), 0.99)}
+	s.Figures = map[string]float64{"p99-ms": turns.Percentile(slices.Concat(took...), 0.99)}
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/loadtest/bare"
+	"rollcall/loadtest/bare/turns"
 )
 
 const (
@@ -49,24 +50,24 @@ func BenchmarkRowLoginToAdmin(b *testing.B) {
 		admins = append(admins, c)
 	}
 
-	inTurns(b, "",
-		contestant{"echo", func() share {
+	turns.Run(b, "",
+		turns.Contestant{Name: "echo", Run: func() turns.Share {
 			var o offering
-			s := measured(loginsARound, func() { o = offer(b, echoing, nil) })
+			s := turns.Measure(loginsARound, func() { o = offer(b, echoing, nil) })
 			var took []time.Duration
 			for i := range echoing {
 				for n, at := range o.replied[i] {
 					took = append(took, at.Sub(o.due(n*len(echoing)+i)))
 				}
 			}
-			s.figures = map[string]float64{"p99-ms": percentile(took, 0.99)}
+			s.Figures = map[string]float64{"p99-ms": turns.Percentile(took, 0.99)}
 			return s
 		}},
-		contestant{"resume", func() share {
+		turns.Contestant{Name: "resume", Run: func() turns.Share {
 			// The n-th resume of a player is told by the n-th reply and by the n-th push.
 			told := make([][][]time.Time, len(admins))
 			var o offering
-			s := measured(loginsARound, func() {
+			s := turns.Measure(loginsARound, func() {
 				o = offer(b, resuming, func(reading *sync.WaitGroup) {
 					for k, admin := range admins {
 						told[k] = make([][]time.Time, len(players))
@@ -74,7 +75,7 @@ func BenchmarkRowLoginToAdmin(b *testing.B) {
 					}
 				})
 			})
-			s.figures = map[string]float64{"late-ms": float64(o.late.Microseconds()) / 1000}
+			s.Figures = map[string]float64{"late-ms": float64(o.late.Microseconds()) / 1000}
 			for k, where := range []string{"same-node", "other-node"} {
 				var took []time.Duration
 				for i := range players {
@@ -83,7 +84,7 @@ func BenchmarkRowLoginToAdmin(b *testing.B) {
 					}
 				}
 				for name, part := range map[string]float64{"p50": 0.5, "p99": 0.99, "p99.9": 0.999} {
-					s.figures[where+"-"+name+"-ms"] = percentile(took, part)
+					s.Figures[where+"-"+name+"-ms"] = turns.Percentile(took, part)
 				}
 			}
 			return s

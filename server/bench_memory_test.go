@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/loadtest/bare"
+	"rollcall/loadtest/bare/turns"
 )
 
 const memoryConns = 10_000
@@ -23,8 +24,8 @@ func BenchmarkRowMemory(b *testing.B) {
 	redis := benchRedis(b)
 	players := benchPlayers(b, benchStore(b, redis), memoryConns+1)
 	frame := bare.Text(strings.Repeat("x", 120))
-	turn := func(name string, first func(i int) bare.Message, answered string) contestant {
-		return contestant{name, func() share {
+	turn := func(name string, first func(i int) bare.Message, answered string) turns.Contestant {
+		return turns.Contestant{Name: name, Run: func() turns.Share {
 			p := benchProcess(b, name, redis, time.Millisecond)
 			defer p.end()
 			warm := p.open(1, 1, func(int) bare.Message { return first(memoryConns) }, answered)
@@ -36,14 +37,14 @@ func BenchmarkRowMemory(b *testing.B) {
 			after := p.collect()
 			p.cut(append(conns, warm...))
 			each := func(after, before uint64) float64 { return (float64(after) - float64(before)) / memoryConns / 1024 }
-			return share{count: memoryConns, took: took, figures: map[string]float64{
+			return turns.Share{Count: memoryConns, Took: took, Figures: map[string]float64{
 				"KiB/conn":     each(after.Memory, before.Memory),
 				"RSS-KiB/conn": each(after.RSS, before.RSS),
 			}}
 		}}
 	}
 	echo := func(int) bare.Message { return frame }
-	inTurns(b, "",
+	turns.Run(b, "",
 		turn("echo", echo, "x"),
 		turn("lean-echo", echo, "x"),
 		turn("rollcall", func(i int) bare.Message { return players[i].init() }, `"user":{`),

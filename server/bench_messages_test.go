@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rollcall/loadtest/bare"
+	"rollcall/loadtest/bare/turns"
 )
 
 // BenchmarkRowMessages has 100 connections with one request outstanding on each:
@@ -50,10 +51,10 @@ func benchMessages(b *testing.B, conns, each int) {
 		benchAsk(b, c, p.get())
 		getting = append(getting, speaker{c, p.get()})
 	}
-	turn := func(name string, all []speaker) contestant {
-		return contestant{name, func() share { return converse(b, all, each) }}
+	turn := func(name string, all []speaker) turns.Contestant {
+		return turns.Contestant{Name: name, Run: func() turns.Share { return converse(b, all, each) }}
 	}
-	inTurns(b, "ops/s",
+	turns.Run(b, "ops/s",
 		turn("echo", echo(bareServer(b, bare.Echo()))),
 		turn("lean-echo", echo(bareServer(b, bare.LeanEcho()))),
 		turn("core.ping", pinging),
@@ -68,9 +69,9 @@ type speaker struct {
 }
 
 // converse lets all speakers ask and await together so many times.
-func converse(b *testing.B, all []speaker, count int) share {
+func converse(b *testing.B, all []speaker, count int) turns.Share {
 	took := make([][]time.Duration, len(all))
-	s := measured(count, func() {
+	s := turns.Measure(count, func() {
 		var left atomic.Int64
 		left.Store(int64(count))
 		var done sync.WaitGroup
@@ -91,6 +92,6 @@ func converse(b *testing.B, all []speaker, count int) share {
 	if b.Failed() {
 		b.FailNow()
 	}
-	s.figures = map[string]float64{"p99-ms": percentile(slices.Concat(took...), 0.99)}
+	s.Figures = map[string]float64{"p99-ms": turns.Percentile(slices.Concat(took...), 0.99)}
 	return s
 }

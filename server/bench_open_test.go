@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/loadtest/bare"
+	"rollcall/loadtest/bare/turns"
 )
 
 const (
@@ -31,18 +32,18 @@ func BenchmarkRowOpen(b *testing.B) {
 	frame := bare.Text(strings.Repeat("x", 120))
 	always := func(m bare.Message) func(int) bare.Message { return func(int) bare.Message { return m } }
 
-	turn := func(name string, p *serverProcess, first func(i int) bare.Message, answered string) contestant {
-		return contestant{name, func() share {
+	turn := func(name string, p *serverProcess, first func(i int) bare.Message, answered string) turns.Contestant {
+		return turns.Contestant{Name: name, Run: func() turns.Share {
 			p.rest()
 			cpu, began := p.cpu(), time.Now()
 			conns := p.open(openConns, openAtOnce, first, answered)
-			s := share{count: openConns, took: time.Since(began), cpu: p.cpu() - cpu}
+			s := turns.Share{Count: openConns, Took: time.Since(began), CPU: p.cpu() - cpu}
 			p.cut(conns)
 			p.rest()
 			return s
 		}}
 	}
-	inTurns(b, "conns/s",
+	turns.Run(b, "conns/s",
 		turn("echo", benchProcess(b, "echo", "", 0), always(frame), "x"),
 		turn("lean-echo", benchProcess(b, "lean-echo", "", 0), always(frame), "x"),
 		turn("core.init", rollcall, always(benchInit), `"result":`),

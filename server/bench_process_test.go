@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rollcall/loadtest/bare"
+	"rollcall/loadtest/bare/turns"
 	"rollcall/server"
 	"rollcall/store"
 )
@@ -76,7 +77,7 @@ func benchServe(what string) {
 }
 
 func ownUsage(collect bool) (u usage, err error) {
-	u.CPU = cpuTime()
+	u.CPU = turns.CPU()
 	files, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return u, err
