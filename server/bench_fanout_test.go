@@ -32,7 +32,8 @@ const (
 // event under way the next one begins when all have the push and not before.
 //
 // p99 is from the beginning of making an event to a subscriber's receipt of it.
-// With eight under way the n-th push is taken for the n-th event begun.
+// With eight under way the n-th push is taken for the n-th event begun. The CPU
+// time is this process's, the 1,000 readers included.
 //
 // The goal is 1.1 of Centrifugo, which was measured beside the same loop: 108,000
 // deliveries/s to its 116,000 with one event, and 327,000 to 108,000 with eight.

@@ -15,7 +15,8 @@ const memoryConns = 10_000
 // and lets them idle: players whose sessions were resumed, with their presence,
 // beside bare echoes that have answered one frame. memory is what is in use by heap
 // and stacks after two collections, less what was in use with one connection; RSS
-// is what the kernel counts for the process, likewise.
+// is what the kernel counts for the process, likewise. The goal is 12 KiB in use,
+// then 10; an echo that is used as documented had 24.6, and a lean one 8.3.
 //
 // The figures hardly differ from run to run, so that two rounds are enough.
 //

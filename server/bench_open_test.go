@@ -18,7 +18,9 @@ const (
 // message is answered: core.init, and core.init with the session of a user of its
 // own, which is resumed in Redis and brings the user online, beside bare echoes.
 // The server is a process of its own, and the CPU time is the server's alone. All
-// are cut after each turn, and the next one begins when the server is at rest.
+// are cut after each turn, and the next one begins when the server is at rest. The
+// goal is 12,000 and 7,000 a second on a machine whose bare accepts are between
+// 11,600 and 18,000.
 //
 //	go test ./server -run '^$' -bench RowOpen -benchtime 7x
 func BenchmarkRowOpen(b *testing.B) {

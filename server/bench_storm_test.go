@@ -19,7 +19,7 @@ const (
 	stormGrace   = 5 * time.Second
 )
 
-// BenchmarkRowStorm cuts 10,000 players off and lets them come back at once, each
+// BenchmarkRowResumeStorm cuts 10,000 players off and lets them come back at once, each
 // with a new connection and a core.init that resumes the session. The server is a
 // process of its own. back is when the last one has its answer; presence when the
 // store counts all of them online, on top of that. Then users.presence has to say
@@ -29,8 +29,8 @@ const (
 //
 // "echo" is the same with a bare echo's first frame. The CPU time is the server's.
 //
-//	go test ./server -run '^$' -bench RowStorm -benchtime 3x
-func BenchmarkRowStorm(b *testing.B) {
+//	go test ./server -run '^$' -bench RowResumeStorm -benchtime 3x
+func BenchmarkRowResumeStorm(b *testing.B) {
 	redis := benchRedis(b)
 	st := benchStore(b, redis)
 	players := benchPlayers(b, st, stormPlayers)

@@ -17,8 +17,9 @@ import (
 // BenchmarkRowUsers reads whole users from Redis and decodes them, with 64 and
 // with 1,000 callers at once, beside the same hashes read through go-redis and not
 // decoded: each in a round trip of its own, and through go-redis's AutoPipeline.
-// The goal is 150,000 and 250,000 users a second. The CPU time is this process's,
-// without Redis'.
+// The goal is 150,000 and 250,000 users a second on a machine that reads 77,000 and
+// 65,000 one by one: ratios of 1.9 and 3.8. The CPU time is this process's, without
+// Redis'.
 //
 //	go test ./store -run '^$' -bench RowUsers -benchtime 9x
 func BenchmarkRowUsers(b *testing.B) {

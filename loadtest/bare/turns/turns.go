@@ -9,6 +9,7 @@
 package turns
 
 import (
+	"maps"
 	"slices"
 	"syscall"
 	"testing"
@@ -29,13 +30,24 @@ type Share struct {
 	Figures map[string]float64 // more that was measured, by unit
 }
 
-func (s Share) rate() float64 { return float64(s.Count) / s.Took.Seconds() }
+// values are all that is reported of a share, by unit.
+func (s Share) values(unit string) map[string]float64 {
+	all := map[string]float64{}
+	maps.Copy(all, s.Figures)
+	if unit != "" {
+		all[unit] = float64(s.Count) / s.Took.Seconds()
+	}
+	if s.CPU > 0 {
+		all["CPU-s/M"] = s.CPU.Seconds() * 1e6 / float64(s.Count)
+	}
+	return all
+}
 
 // Run runs rounds until the benchmark has enough. The first contestant is the
-// reference. Reported are, of each contestant, under names that begin with its own:
-// how many it did a second, in that unit; the ratio to the reference; how many
-// seconds of CPU time a million would take; and its Figures. Where the rate is given
-// and not measured, unit is "".
+// reference. Reported are, of each contestant: how many it did a second, in that
+// unit; how many seconds of CPU time a million would take; and its Figures; each as
+// "ours:ops/s", and as a ratio to the reference's, "ours:ops/s-of-bare". Where the
+// rate is given and not measured, unit is "".
 func Run(b *testing.B, unit string, contestants ...Contestant) {
 	shares := make([][]Share, len(contestants))
 	backwards := false
@@ -53,24 +65,19 @@ func Run(b *testing.B, unit string, contestants ...Contestant) {
 	}
 	b.ReportMetric(0, "ns/op") // a round's, which says nothing
 	for n, c := range contestants {
-		figures := map[string][]float64{}
-		note := func(unit string, v float64) { figures[unit] = append(figures[unit], v) }
+		values := map[string][]float64{}
 		for round, s := range shares[n] {
-			if unit != "" {
-				note(unit, s.rate())
-			}
-			if unit != "" && n > 0 {
-				note("of-"+contestants[0].Name, s.rate()/shares[0][round].rate())
-			}
-			if s.CPU > 0 {
-				note("CPU-s/M", s.CPU.Seconds()*1e6/float64(s.Count))
-			}
-			for unit, v := range s.Figures {
-				note(unit, v)
+			reference := shares[0][round].values(unit)
+			for unit, v := range s.values(unit) {
+				values[unit] = append(values[unit], v)
+				if r, ok := reference[unit]; ok && n > 0 {
+					ratio := unit + "-of-" + contestants[0].Name
+					values[ratio] = append(values[ratio], v/r)
+				}
 			}
 		}
-		for unit, values := range figures {
-			b.ReportMetric(Median(values), c.Name+":"+unit)
+		for unit, v := range values {
+			b.ReportMetric(Median(v), c.Name+":"+unit)
 		}
 	}
 }

@@ -37,7 +37,8 @@ func TestARatioIsTakenWithinARound(t *testing.T) {
 	})
 	want := map[string]float64{
 		"bare:ops/s": 25, "bare:CPU-s/M": 100, "bare:p99-ms": 3,
-		"ours:ops/s": 12.5, "ours:CPU-s/M": 100, "ours:p99-ms": 3, "ours:of-bare": 0.5,
+		"ours:ops/s": 12.5, "ours:CPU-s/M": 100, "ours:p99-ms": 3,
+		"ours:ops/s-of-bare": 0.5, "ours:CPU-s/M-of-bare": 1, "ours:p99-ms-of-bare": 1,
 		"ns/op": 0,
 	}
 	if !maps.Equal(r.Extra, want) {
