@@ -61,9 +61,13 @@ func benchConfig(node string) server.Config {
 var benchBootstrap = server.BootstrapOptions{AdminPassword: "p", Scopes: []string{benchScope}}
 
 // benchNode runs a node in this process.
-func benchNode(b *testing.B, redis, name string) (srv *server.Server, url string) {
+func benchNode(b *testing.B, redis, name string, change ...func(*server.Config)) (srv *server.Server, url string) {
 	st := benchStore(b, redis)
-	srv, err := server.New(benchConfig(name), st)
+	cfg := benchConfig(name)
+	for _, f := range change {
+		f(&cfg)
+	}
+	srv, err := server.New(cfg, st)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -37,6 +37,7 @@ func BenchmarkRowMemory(b *testing.B) {
 			p.rest()
 			after := p.collect()
 			p.cut(append(conns, warm...))
+			p.rest() // until all are offline: the next round's node should find nobody
 			each := func(after, before uint64) float64 { return (float64(after) - float64(before)) / memoryConns / 1024 }
 			return turns.Share{Count: memoryConns, Took: took, Figures: map[string]float64{
 				"KiB/conn":     each(after.Memory, before.Memory),

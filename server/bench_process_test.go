@@ -33,10 +33,10 @@ const (
 
 // A usage is what a server process says of itself.
 type usage struct {
-	Memory  uint64        // bytes of heap and of stacks in use, after two collections
-	RSS     uint64        // bytes resident after them; what the kernel holds for sockets is not among them
-	CPU     time.Duration // used so far, before the collections
-	Sockets int           // open files, rather
+	Memory uint64        // bytes of heap and of stacks in use, after two collections
+	RSS    uint64        // bytes resident after them; what the kernel holds for sockets is not among them
+	CPU    time.Duration // used so far, before the collections
+	Files  int           // open ones, of which each connection is one
 }
 
 // benchServe serves an "echo" or a "lean-echo" of package bare, or "rollcall".
@@ -55,7 +55,8 @@ func benchServe(what string) {
 		st, err := store.Open(context.Background(), store.Config{URL: os.Getenv(benchURL)})
 		fail(err)
 		cfg := benchConfig("a")
-		cfg.OfflineGrace, _ = time.ParseDuration(os.Getenv(benchGrace))
+		cfg.OfflineGrace, err = time.ParseDuration(os.Getenv(benchGrace))
+		fail(err)
 		srv, err := server.New(cfg, st)
 		fail(err)
 		_, err = srv.Bootstrap(context.Background(), benchBootstrap)
@@ -82,7 +83,7 @@ func ownUsage(collect bool) (u usage, err error) {
 	if err != nil {
 		return u, err
 	}
-	u.Sockets = len(files)
+	u.Files = len(files)
 	if !collect {
 		return u, nil
 	}
@@ -186,9 +187,9 @@ func (p *serverProcess) rest() {
 // cut ends connections and waits until the server has noticed. What it does about
 // that may take longer: see rest.
 func (p *serverProcess) cut(conns []*bare.Conn) {
-	before := p.ask("").Sockets
+	before := p.ask("").Files
 	inParallel(8, len(conns), func(i int) { conns[i].Cut() })
-	for hung := time.Now().Add(benchPatience); p.ask("").Sockets > before-len(conns); time.Sleep(5 * time.Millisecond) {
+	for hung := time.Now().Add(benchPatience); p.ask("").Files > before-len(conns); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(hung) {
 			p.b.Fatal("the server process keeps connections that were cut")
 		}
