@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,6 +32,12 @@ const (
 	benchServes = "ROLLCALL_BENCH_SERVES" // what is served: see benchServe
 	benchGrace  = "ROLLCALL_BENCH_GRACE"  // the node's OfflineGrace
 	benchURL    = "ROLLCALL_BENCH_REDIS"
+
+	// benchProfiles is for whoever runs the benchmark: a folder for the processes'
+	// profiles, which -cpuprofile and -memprofile don't see. WHAT.cpu is of a
+	// process's whole life, WHAT.heap of its last collect; a later process of the
+	// same kind writes over them.
+	benchProfiles = "ROLLCALL_BENCH_PROFILES"
 )
 
 // A usage is what a server process says of itself.
@@ -68,12 +77,24 @@ func benchServe(what string) {
 		fail(err)
 		url = s.URL()
 	}
+	profiles := os.Getenv(benchProfiles)
+	if profiles != "" {
+		f, err := os.Create(filepath.Join(profiles, what+".cpu"))
+		fail(err)
+		fail(pprof.StartCPUProfile(f))
+		defer func() { pprof.StopCPUProfile(); fail(f.Close()) }()
+	}
 	fmt.Println(url)
 	asked, answers := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
 	for asked.Scan() {
 		u, err := ownUsage(asked.Text() == "collect")
 		fail(err)
 		fail(answers.Encode(u))
+		if profiles != "" && asked.Text() == "collect" {
+			f, err := os.Create(filepath.Join(profiles, what+".heap"))
+			fail(err)
+			fail(errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close()))
+		}
 	}
 }
 
