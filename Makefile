@@ -10,7 +10,7 @@ CLUSTER = redis-server:redis-server haproxy:haproxy
 
 FUZZTIME  ?= 10000x
 TIMEOUT   ?= 20m
-BENCHTIME ?= 1s
+ROUNDS    ?= 5
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL = help
@@ -41,8 +41,8 @@ fuzz: ## Run every fuzz target for FUZZTIME each (10,000 inputs).
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks, BENCHTIME each (1s).
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./...
+bench: ## Measure the README's rows beside their references, ROUNDS rounds each (5).
+	@.ci/bench $(ROUNDS)
 
 .PHONY: build
 build: ## Build bin/rollcall.

@@ -1,4 +1,4 @@
-package server
+package server_test
 
 import (
 	"bytes"
@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/loadtest/bare"
 	"rollcall/protocol"
+	"rollcall/server"
 	"rollcall/store"
-	"rollcall/store/storetest"
 )
 
 const (
@@ -38,27 +39,20 @@ const (
 func BenchmarkASubscriberThatStopsReading(b *testing.B) {
 	for _, stopped := range []bool{false, true} {
 		b.Run(map[bool]string{false: "nobody", true: "one"}[stopped], func(b *testing.B) {
-			redis := storetest.SharedRedis(b).URL()
-			srv, url := startFeedNode(b, redis, "a")
-			st, err := store.Open(context.Background(), store.Config{URL: redis})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(func() { st.Close() })
-			token := adminToken(b, url)
+			redis := benchRedis(b)
+			srv, url := benchNode(b, redis, "a")
+			st := benchStore(b, redis)
+			token := benchAdmin(b, url)
 			var readers []*runReader
 			for range slowReaders {
 				readers = append(readers, openRunReader(b, url, token, ""))
 			}
 			var still *runReader
-			var held *conn
 			if stopped {
-				known := srv.conns.all()
 				still = openRunReader(b, url, token, "")
-				held = newConn(b, srv, known)
 			}
 			before := heapAfterGC()
-			w := watchHeld(held)
+			w := watchHeld(srv)
 			b.ResetTimer()
 			benchRuns(b, st, readers)
 			b.StopTimer()
@@ -66,7 +60,7 @@ func BenchmarkASubscriberThatStopsReading(b *testing.B) {
 			b.ReportMetric(float64(b.N)*slowReaders/b.Elapsed().Seconds(), "deliveries/s")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 			if stopped {
-				still.ws.CloseNow()
+				still.conn.Cut()
 			}
 			b.ReportMetric(before, "heap-before-MB")
 			b.ReportMetric(peak, "heap-peak-MB")
@@ -113,7 +107,7 @@ func benchRuns(b *testing.B, st *store.Store, readers []*runReader) {
 				for n-slowest() > slowAhead && !failed.Load() {
 					time.Sleep(100 * time.Microsecond)
 				}
-				err := st.TellAdminAction(context.Background(), "bench", protocol.EventData{
+				err := st.TellAdminAction(context.Background(), benchScope, protocol.EventData{
 					Admin: "admin", Action: "admin.users.ban", Target: fmt.Sprint("player", n), Reason: "too many accounts", IP: "192.0.2.7",
 				})
 				if err != nil {
@@ -132,29 +126,25 @@ func benchRuns(b *testing.B, st *store.Store, readers []*runReader) {
 
 // A runReader reads all events of a scope, which must follow one another.
 type runReader struct {
-	feedSubscriber
+	conn     *bare.Conn
 	at       atomic.Int64 // seq of the last event it has
 	position string       // where it subscribed, as JSON
 }
 
 // openRunReader subscribes, behind a position or from now on.
 func openRunReader(b *testing.B, url, token, since string) *runReader {
-	r := &runReader{feedSubscriber: feedSubscriber{ws: closedAfter(b, benchDial(b, url))}}
-	if reply := benchAsk(b, r.ws, `{"id":1,"type":"admin.login","data":{"token":"`+token+`"}}`); !bytes.Contains(reply, []byte(`"result":`)) {
-		b.Fatalf("admin.login: %s", reply)
-	}
 	from := ""
 	if since != "" {
 		from = `,"since":{"bench":` + since + `}`
 	}
-	reply := benchAsk(b, r.ws, `{"id":2,"type":"admin.subscribe","data":{"scope":"bench","batch":true`+from+`}}`)
+	c, reply := benchSubscriber(b, url, token, from)
+	r := &runReader{conn: c}
 	var answer struct {
 		Result struct {
-			Recovered bool                       `json:"recovered"`
-			Heads     map[string]json.RawMessage `json:"heads"`
+			Heads map[string]json.RawMessage `json:"heads"`
 		} `json:"result"`
 	}
-	if err := json.Unmarshal(reply, &answer); err != nil || !answer.Result.Recovered {
+	if err := json.Unmarshal(reply, &answer); err != nil {
 		b.Fatalf("admin.subscribe: %v %s", err, reply)
 	}
 	if r.position = since; since == "" {
@@ -172,7 +162,7 @@ func openRunReader(b *testing.B, url, token, since string) *runReader {
 func (r *runReader) upTo(seq int64) error {
 	name := []byte(`"seq":`)
 	for r.at.Load() < seq {
-		text, err := r.read()
+		text, err := r.conn.Read()
 		if err != nil {
 			return err
 		}
@@ -194,22 +184,7 @@ func (r *runReader) upTo(seq int64) error {
 	return nil
 }
 
-// newConn is the one connection of a server that was not there before.
-func newConn(b *testing.B, srv *Server, before []*conn) *conn {
-	known := map[*conn]bool{}
-	for _, c := range before {
-		known[c] = true
-	}
-	for _, c := range srv.conns.all() {
-		if !known[c] {
-			return c
-		}
-	}
-	b.Fatal("there is no new connection")
-	return nil
-}
-
-// A heldWatch notes the most that waited for a connection, and the largest heap.
+// A heldWatch notes the most that waited for one connection, and the largest heap.
 type heldWatch struct {
 	done  chan struct{}
 	ended chan struct{}
@@ -217,17 +192,13 @@ type heldWatch struct {
 	heap  uint64
 }
 
-func watchHeld(c *conn) *heldWatch {
+func watchHeld(srv *server.Server) *heldWatch {
 	w := &heldWatch{done: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(w.ended)
 		sample := []live.Sample{{Name: "/gc/heap/live:bytes"}}
 		for {
-			if c != nil {
-				c.out.mu.Lock()
-				w.bytes = max(w.bytes, c.out.bytes)
-				c.out.mu.Unlock()
-			}
+			w.bytes = max(w.bytes, srv.MostQueued())
 			live.Read(sample)
 			w.heap = max(w.heap, sample[0].Value.Uint64())
 			select {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
+	"rollcall/loadtest/bare/turns"
 	"rollcall/server"
 	"rollcall/server/passwords"
 	"rollcall/server/wiretest"
@@ -135,8 +135,6 @@ func compare(b *testing.B, known, unknown func() time.Duration) {
 	b.ReportMetric(u, "U")
 	b.ReportMetric(p, "p")
 	b.ReportMetric(u/float64(len(x)*len(y)), "auc")
-	b.ReportMetric(median(x)/1e3, "known-µs")
-	b.ReportMetric(median(y)/1e3, "unknown-µs")
+	b.ReportMetric(turns.Median(x)/1e3, "known-µs")
+	b.ReportMetric(turns.Median(y)/1e3, "unknown-µs")
 }
-
-func median(x []float64) float64 { return slices.Sorted(slices.Values(x))[len(x)/2] }

@@ -77,31 +77,6 @@ func benchStore(b *testing.B) *Store {
 	return openTest(b, Config{URL: storetest.SharedRedis(b).URL()})
 }
 
-func BenchmarkUser(b *testing.B) {
-	s := benchStore(b)
-	ids := benchUsers(b, s, 1000)
-	ctx := context.Background()
-	for _, callers := range []int{1, 64, 1000} {
-		b.Run(fmt.Sprintf("shared/%d", callers), func(b *testing.B) {
-			concurrently(b, callers, func(i int) error {
-				_, err := s.User(ctx, ids[i%len(ids)])
-				return err
-			})
-		})
-		b.Run(fmt.Sprintf("alone/%d", callers), func(b *testing.B) {
-			concurrently(b, callers, func(i int) error {
-				id := ids[i%len(ids)]
-				cmd := readUserCmd(ctx, id)
-				if err := s.client.Process(ctx, cmd); err != nil {
-					return err
-				}
-				_, err := decodeUser(id, cmd.Val())
-				return err
-			})
-		})
-	}
-}
-
 func BenchmarkDecodeUser(b *testing.B) {
 	s := openTest(b, Config{})
 	id := benchUsers(b, s, 1)[0]
