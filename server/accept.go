@@ -37,17 +37,18 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ws.SetReadLimit(protocol.MaxRequestBytes)
+	hijacker.peer.in.Reset(hijacker.peer) // of a reader that Accept put between, for what it found buffered: nothing
 	c := &conn{srv: s, ws: ws, peer: hijacker.peer, remote: remoteAddr(r.RemoteAddr)}
 	c.private = r.TLS != nil || c.remote.IsLoopback()
 	c.order.workers = &s.workers
 	c.client = s.node.Connect(c)
-	c.initTimer = time.AfterFunc(s.cfg.InitTimeout, func() { c.Close(protocol.CloseNoInit, "") })
+	c.initTimer.Store(time.AfterFunc(s.cfg.InitTimeout, func() { c.Close(protocol.CloseNoInit, "") }))
 	s.conns.add(c)
 	s.metrics.accepted.Inc()
 	if s.draining.Load() { // since this handshake began; drain may have missed it
 		c.drain(jitter(0))
 	}
-	go c.read()
+	go c.await()
 }
 
 func refuseConnection(w http.ResponseWriter, why string, retryAfter int) {

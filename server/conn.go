@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -16,10 +17,10 @@ import (
 	"rollcall/sessions"
 )
 
-// A conn is one live connection. One goroutine reads it; replies and pushes are
-// written by whoever has one while nobody else is writing. An idle connection is
-// its reader, blocked, and nothing else: no timer, no second goroutine, no
-// net/http state.
+// A conn is one live connection. One goroutine at a time reads it; replies and
+// pushes are written by whoever has one while nobody else is writing. An idle
+// connection is a goroutine that waits for its client, see await.go, and nothing
+// else: no timer, no second goroutine, no net/http state.
 type conn struct {
 	// static after construction
 	srv    *Server
@@ -38,9 +39,11 @@ type conn struct {
 	admin *adminIdentity // of an admin
 	info  clientInfo
 
-	initTimer *time.Timer // until the first message
+	initTimer atomic.Pointer[time.Timer] // until the first message
 
-	// owned by the reader
+	looking looking // at what has come in
+
+	// owned by whoever reads
 	offences int // undecodable frames of late
 
 	shard int // of the table of connections
@@ -74,33 +77,69 @@ const maxOffences = 16
 // frameBuffers hold incoming frames while they are decoded.
 var frameBuffers = sync.Pool{New: func() any { b := make([]byte, 2048); return &b }}
 
-// read is the connection's reader. It returns when the connection is over.
+// read reads what has come in, until nothing more is there, which is then waited
+// for, or until the connection is over. The last request that it finds ready to
+// run it runs itself.
 func (c *conn) read() {
-	defer c.leave()
 	for {
 		c.awaitRoom()
-		typ, r, err := c.ws.Reader(context.Background())
-		if err != nil {
-			c.fail(err)
+		var ready work
+		if !c.tookControl() {
+			var ok bool
+			if ready, ok = c.readMessage(); !ok {
+				c.leave()
+				return
+			}
+		}
+		idle := false
+		c.look(func(in *bufio.Reader) { idle = in.Buffered() == 0 })
+		if idle {
+			go c.await()
+			if ready != nil {
+				ready.run()
+			}
 			return
 		}
-		if typ != websocket.MessageText {
-			c.closeNow(websocket.StatusUnsupportedData, "text frames only")
-			return
-		}
-		buf := frameBuffers.Get().(*[]byte)
-		n, err := readFrame(r, buf)
-		if err != nil {
-			frameBuffers.Put(buf)
-			c.fail(err)
-			return
-		}
-		ok := c.receive((*buf)[:n])
-		frameBuffers.Put(buf)
-		if !ok {
-			return
+		if ready != nil {
+			c.srv.workers.start(ready)
 		}
 	}
+}
+
+// tookControl deals with control frames, and reports whether all that was there
+// was such.
+func (c *conn) tookControl() (all bool) {
+	var pong []byte
+	c.look(func(in *bufio.Reader) {
+		all, pong = takeControl(in)
+		all = all && in.Buffered() == 0
+	})
+	if pong != nil {
+		c.sendPong(pong)
+	}
+	return all
+}
+
+// readMessage reads one message and returns its work, if its turn has come. It
+// reports false when the connection is over.
+func (c *conn) readMessage() (ready work, ok bool) {
+	typ, r, err := c.ws.Reader(context.Background())
+	if err != nil {
+		c.fail(err)
+		return nil, false
+	}
+	if typ != websocket.MessageText {
+		c.closeNow(websocket.StatusUnsupportedData, "text frames only")
+		return nil, false
+	}
+	buf := frameBuffers.Get().(*[]byte)
+	defer frameBuffers.Put(buf)
+	n, err := readFrame(r, buf)
+	if err != nil {
+		c.fail(err)
+		return nil, false
+	}
+	return c.receive((*buf)[:n])
 }
 
 // readFrame reads a whole frame into *buf, which it lets grow. The library holds
@@ -121,16 +160,16 @@ func readFrame(r io.Reader, buf *[]byte) (n int, err error) {
 	}
 }
 
-// receive decodes one frame and starts its work. It reports whether to read on.
-// Once the connection is closing, frames are read for the sake of the closing
-// handshake alone: nothing is done that could not be answered.
-func (c *conn) receive(b []byte) bool {
+// receive decodes one frame and returns its work, if its turn has come. It reports
+// whether to read on. Once the connection is closing, frames are read for the
+// sake of the closing handshake alone: nothing is done that could not be answered.
+func (c *conn) receive(b []byte) (ready work, ok bool) {
 	if c.isClosing() {
-		return true
+		return nil, true
 	}
 	if !utf8.Valid(b) {
 		c.closeNow(websocket.StatusInvalidFramePayloadData, "invalid UTF-8")
-		return false
+		return nil, false
 	}
 	req, err := protocol.ParseRequest(b)
 	if err != nil {
@@ -139,13 +178,12 @@ func (c *conn) receive(b []byte) bool {
 		if c.offences++; c.offences > maxOffences {
 			c.Close(protocol.CloseProtocolAbuse, "")
 		}
-		return true
+		return nil, true
 	}
 	if c.offences > 0 {
 		c.offences--
 	}
-	c.srv.route(c, req)
-	return true
+	return c.srv.route(c, req), true
 }
 
 // reply queues the result of a request in flight.
@@ -240,6 +278,7 @@ func (c *conn) handshake(code websocket.StatusCode, reason string) {
 	c.closed = make(chan struct{})
 	go func() {
 		defer close(c.closed)
+		c.endLooking()
 		_ = c.ws.Close(code, reason)
 		_ = c.peer.Conn.Close()
 	}()
@@ -325,8 +364,8 @@ func (c *conn) countFailure(m *protocol.Message, status protocol.Status) {
 }
 
 func (c *conn) stopInitTimer() {
-	if c.initTimer != nil {
-		c.initTimer.Stop()
+	if t := c.initTimer.Swap(nil); t != nil {
+		t.Stop()
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 func (s *Server) coreRoutes() {
 	handle(s, protocol.CoreInit, s.coreInit)
 	handle(s, protocol.CorePing, func(context.Context, *conn, *protocol.None) (string, error) { return "pong", nil })
-	s.routes[protocol.CorePing.Type].inline = true
 }
 
 // coreInit makes a connection a client of one scope. When it fails the

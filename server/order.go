@@ -27,14 +27,13 @@ type turn struct {
 	kind    protocol.Order
 	subject uuid.UUID // of reads and writes
 	work    work
-	inline  bool // the work waits for nothing: whose add finds its turn come runs it
 
 	waits int     // unfinished turns that this one waits for
 	next  []*turn // turns that wait for this one
 }
 
-// work runs on a goroutine of its own when its turn has come, unless its turn
-// says inline. It must call order.finish when it is done.
+// work runs on a goroutine of its own when its turn has come. A turn's work must
+// call order.finish when it is done.
 type work interface{ run() }
 
 // conflicts reports whether b, sent after a, must wait for a.
@@ -48,8 +47,9 @@ func (a *turn) conflicts(b *turn) bool {
 	return a.kind != protocol.OrderNone && b.kind != protocol.OrderNone && a.subject == b.subject
 }
 
-// add enters a turn, and starts its work unless it must wait.
-func (o *order) add(t *turn) {
+// add enters a turn and reports whether it has come: then the caller runs the
+// work. Else it is started when the turn comes.
+func (o *order) add(t *turn) bool {
 	o.mu.Lock()
 	for _, p := range o.pending {
 		if p.conflicts(t) {
@@ -60,12 +60,7 @@ func (o *order) add(t *turn) {
 	o.pending = append(o.pending, t)
 	ready := t.waits == 0
 	o.mu.Unlock()
-	switch {
-	case ready && t.inline:
-		t.work.run()
-	case ready:
-		o.start(t.work)
-	}
+	return ready
 }
 
 func (o *order) start(w work) {
@@ -111,7 +106,9 @@ func (o *order) finish(t *turn) {
 func (o *order) whenIdle(fn func()) {
 	w := &idleWork{order: o, fn: fn}
 	w.turn = turn{kind: protocol.OrderBarrier, work: w}
-	o.add(&w.turn)
+	if o.add(&w.turn) {
+		o.start(w)
+	}
 }
 
 type idleWork struct {

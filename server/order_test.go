@@ -30,7 +30,9 @@ func (p *orderProbe) add(name string, kind protocol.Order, subject uuid.UUID) {
 		<-gate
 		p.order.finish(t)
 	})
-	p.order.add(t)
+	if p.order.add(t) {
+		go t.work.run()
+	}
 }
 
 type workFunc func()

@@ -44,6 +44,7 @@ type outbound struct {
 	bytes   int
 	writing bool
 	ping    bool          // a ping is to be sent
+	pong    []byte        // a pong with this payload is to be sent; nil: none
 	closing *closing      // the end of the queue; nothing is added after it
 	room    chan struct{} // closed when the queue has shrunk; nil while nobody waits
 }
@@ -154,9 +155,9 @@ func (c *conn) write() {
 	var spare []frame
 	for {
 		o.mu.Lock()
-		batch, ping := o.frames, o.ping
-		o.frames, o.ping = spare[:0], false
-		if len(batch) == 0 && !ping {
+		batch, control := o.frames, o.control()
+		o.frames = spare[:0]
+		if len(batch) == 0 && len(control) == 0 {
 			closing := o.closing
 			o.writing = false
 			if cap(o.frames) > 8 { // an idle connection keeps no queue
@@ -170,7 +171,7 @@ func (c *conn) write() {
 		}
 		o.mu.Unlock()
 
-		err := c.writeBatch(batch, ping)
+		err := c.writeBatch(batch, control)
 		n := 0
 		for i := range batch {
 			n += len(batch[i].b)
@@ -192,8 +193,9 @@ func (c *conn) write() {
 	}
 }
 
-func (c *conn) writeBatch(batch []frame, ping bool) error {
-	gather := len(batch) > 1 || ping && len(batch) > 0
+// writeBatch writes frames, and control frames after them.
+func (c *conn) writeBatch(batch []frame, control []byte) error {
+	gather := len(batch) > 1 || len(batch) == 1 && (len(control) > 0 || len(batch[0].b) > writeBuffer-maxHeader)
 	var buffer *[]byte
 	if gather {
 		buffer = getBuffer()
@@ -209,8 +211,11 @@ func (c *conn) writeBatch(batch []frame, ping bool) error {
 		}
 		batch = batch[n:]
 	}
-	if ping && err == nil {
-		err = c.peer.ping()
+	if len(control) > 0 && err == nil {
+		// Between frames, and by whoever holds the connection's writing. The
+		// library writes each control frame of its own with a single Write, so
+		// the two never mix.
+		_, err = c.peer.Write(control)
 	}
 	if gather {
 		gathered, e := c.peer.uncork()
@@ -275,14 +280,37 @@ func (c *conn) roomAwaited() <-chan struct{} {
 	return o.room
 }
 
-// sendPing queues a ping.
-func (c *conn) sendPing() {
+// maxHeader is the largest header of a frame from a server (RFC 6455, section 5.2).
+const maxHeader = 10
+
+// sendPing queues a ping, whose pong is not waited for, as the library's Ping
+// would: whatever the peer sends counts as being heard.
+func (c *conn) sendPing() { c.sendControl(func(o *outbound) { o.ping = true }) }
+
+// sendPong queues a pong. Of several that wait only the last is sent, which
+// RFC 6455, section 5.5.3, allows.
+func (c *conn) sendPong(payload []byte) { c.sendControl(func(o *outbound) { o.pong = payload }) }
+
+func (c *conn) sendControl(queue func(*outbound)) {
 	o := &c.out
 	o.mu.Lock()
 	if o.closing != nil {
 		o.mu.Unlock()
 		return
 	}
-	o.ping = true
+	queue(o)
 	c.writeUnlessWriting()
+}
+
+// control takes the control frames that wait, nil for none. It needs mu.
+func (o *outbound) control() []byte {
+	var frames []byte
+	if o.ping {
+		frames = appendControl(frames, opPing, nil)
+	}
+	if o.pong != nil {
+		frames = appendControl(frames, opPong, o.pong)
+	}
+	o.ping, o.pong = false, nil
+	return frames
 }

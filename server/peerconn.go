@@ -10,9 +10,14 @@ import (
 	"time"
 )
 
-// wireBuffer is the size of the two buffers that a connection keeps while it is
-// idle. Most frames fit; a larger one goes to the socket past the buffer.
-const wireBuffer = 512
+// The buffers that a connection keeps while it is idle. Most frames from clients
+// fit into the first; of a larger one the rest is read past it. The second holds
+// the header of a frame that is being written, and one that would not fit is
+// gathered in a buffer that the connections share.
+const (
+	readBuffer  = 512
+	writeBuffer = 64
+)
 
 // A peerConn is the network connection below a WebSocket. It notes when the peer
 // was last heard, bounds how long a write may take, and gathers several frames
@@ -23,8 +28,9 @@ type peerConn struct {
 
 	heard atomic.Int64 // UNIX nanoseconds of the last byte read
 
-	// read by the connection's reader alone
-	prefix []byte // what net/http had read beyond the handshake
+	// used by whoever reads the connection alone
+	in     *bufio.Reader // from which the library reads
+	prefix []byte        // what net/http had read beyond the handshake
 
 	mu       sync.Mutex // writes: ours and the library's pongs
 	corked   bool
@@ -34,6 +40,7 @@ type peerConn struct {
 
 func newPeerConn(c net.Conn, prefix []byte, writeTimeout time.Duration) *peerConn {
 	p := &peerConn{Conn: c, writeTimeout: writeTimeout, prefix: prefix}
+	p.in = bufio.NewReaderSize(p, readBuffer)
 	p.heard.Store(time.Now().UnixNano())
 	return p
 }
@@ -98,18 +105,6 @@ func (p *peerConn) uncork() ([]byte, error) {
 	return buf, err
 }
 
-// pingFrame is a WebSocket ping without payload (RFC 6455, section 5.5.2).
-var pingFrame = []byte{0x89, 0x00}
-
-// ping sends a ping and does not wait for its pong, as the library's Ping would:
-// whatever the peer sends counts as being heard. It must be called by whoever
-// holds the connection's writing, between frames. The library writes each
-// control frame of its own with a single Write, so the two never mix.
-func (p *peerConn) ping() error {
-	_, err := p.Write(pingFrame)
-	return err
-}
-
 // A leanHijacker lets the WebSocket library take a connection over from net/http
 // without net/http's 4 KiB buffers. What net/http has already read of the
 // client's first frames is carried over.
@@ -142,5 +137,5 @@ func (h *leanHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.peer = newPeerConn(c, append([]byte(nil), early...), h.writeTimeout)
-	return h.peer, bufio.NewReadWriter(bufio.NewReaderSize(h.peer, wireBuffer), bufio.NewWriterSize(h.peer, wireBuffer)), nil
+	return h.peer, bufio.NewReadWriter(h.peer.in, bufio.NewWriterSize(h.peer, writeBuffer)), nil
 }

@@ -16,7 +16,6 @@ import (
 type route struct {
 	message *protocol.Message
 	stats   *routeStats
-	inline  bool // its handler waits for nothing, so the reader itself runs it
 	decode  func(data []byte) (in any, subject uuid.UUID, err error)
 	handle  func(ctx context.Context, c *conn, in any) (result any, then func(), err error) // result is a pointer
 }
@@ -64,30 +63,33 @@ type request struct {
 	started   time.Time
 }
 
-// route starts the work on one request. It returns at once; the frame that req
-// points into may be used again then.
-func (s *Server) route(c *conn, req protocol.Request) {
+// route enters one request and returns it as work if its turn has come. The frame
+// that req points into may be used again then.
+func (s *Server) route(c *conn, req protocol.Request) work {
 	r := s.routes[req.Type]
 	switch {
 	case r == nil:
 		s.refuse(c, r, req, &protocol.Error{Status: protocol.StatusUnknownType})
-		return
+		return nil
 	case c.draining.Load():
 		s.refuse(c, r, req, errStopping)
-		return
+		return nil
 	case int(c.inFlight.Add(1)) > s.cfg.MaxInFlight:
 		c.inFlight.Add(-1)
 		s.refuse(c, r, req, &protocol.Error{
 			Status: protocol.StatusTooManyRequests, Temporary: true, RetryAfter: 100 * time.Millisecond,
 			Message: "too many requests in flight on this connection",
 		})
-		return
+		return nil
 	}
 	w := &request{conn: c, route: r, started: time.Now()}
 	w.reply = protocol.Request{ID: append(w.id[:0], req.ID...), Type: r.message.Type}
 	w.in, w.subject, w.badParams = r.decode(req.Data)
-	w.kind, w.work, w.inline = r.message.Order, w, r.inline
-	c.order.add(&w.turn)
+	w.kind, w.work = r.message.Order, w
+	if !c.order.add(&w.turn) {
+		return nil
+	}
+	return w
 }
 
 // refuse answers a request that is not begun.
