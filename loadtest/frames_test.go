@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,4 +127,19 @@ func TestARequestIsOneMaskedFrame(t *testing.T) {
 			t.Errorf("%d bytes: %v, %s %s", size, err, r.ID, r.Type)
 		}
 	}
+}
+
+// FuzzFrames reads whatever a server may send: whole or byte by byte it is the
+// same, and nothing panics.
+func FuzzFrames(f *testing.F) {
+	f.Add(frames(ws.NewTextFrame([]byte("first")), ws.NewPingFrame([]byte("p"))))
+	f.Add(frames(ws.NewFrame(ws.OpText, false, []byte("in ")), ws.NewPingFrame(nil), ws.NewFrame(ws.OpContinuation, true, []byte("two"))))
+	f.Add([]byte{0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		whole, errWhole := readAll(bytes.Clone(text), func() int { return len(text) })
+		byByte, errByByte := readAll(bytes.Clone(text), func() int { return 1 })
+		if !slices.Equal(whole, byByte) || (errWhole == nil) != (errByByte == nil) {
+			t.Fatalf("%q: whole %v, %v; byte by byte %v, %v", text, whole, errWhole, byByte, errByByte)
+		}
+	})
 }

@@ -99,11 +99,12 @@ func TestAWorkerThatIsGoneEndsTheRunAndIsNamed(t *testing.T) {
 
 func TestAnInterruptedRunLeavesNoProcess(t *testing.T) {
 	w := &workers{kind: "stubborn"}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	signal := errors.New("interrupt signal received")
 	_, err := loadtest.Run(ctx, nobody(2), loadtest.Options{Command: w.command, OnPhase: func(string, int64, int64) {
-		cancel() // both are started by then
+		cancel(signal) // both are started by then
 	}})
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, signal) {
 		t.Errorf("%v", err)
 	}
 	w.allEnded(t)
