@@ -346,6 +346,7 @@ func (c *conn) call(p pending, data func([]byte) []byte, push func([]byte)) (rep
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(answerTimeout))
 	if err := c.send(p, data); err != nil {
+		c.w.meter.failed(p.op, p.intended, statusName(err))
 		return reply{}, err
 	}
 	for answer == nil {
