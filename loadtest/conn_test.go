@@ -186,6 +186,7 @@ func TestPingsAreAnsweredAndACloseIsReturned(t *testing.T) {
 		if h, payload := far.next(); h.OpCode != ws.OpPong || string(payload) != "still there?" {
 			t.Errorf("%v %q", h.OpCode, payload)
 		}
+		far.text("") // is nothing, and does no harm
 		far.text(`{"event":"user.login","seq":1}`)
 		far.text(`{"event":"bye","code":4001,"reason":"draining","reconnect":true,"retry_after_ms":800}`)
 		far.say(ws.NewCloseFrame(ws.NewCloseFrameBody(4001, "draining")))
