@@ -29,7 +29,7 @@ type account struct {
 	n        int  // its number, among players or among those with a password
 	password bool // it has one
 
-	// Owned by the player whose account it is.
+	// Owned by the player whose account it is. Once he is there others read the id.
 	id      uuid.UUID
 	session string // token; empty: not logged in yet
 

@@ -38,12 +38,12 @@ func (w *worker) churning(warmup, drain moment) {
 // soon as it has.
 func (p *player) leave() {
 	p.leaving.Store(true)
-	for {
+	for p.leaving.Load() {
 		if c := p.conn.Load(); c != nil {
 			c.leave()
 			return
 		}
-		if !p.leaving.Load() || !p.w.sleep(p.w.clock.now().add(50*time.Millisecond)) {
+		if !p.w.sleep(p.w.clock.now().add(50 * time.Millisecond)) {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -141,6 +142,12 @@ func (c *conn) text(text []byte, push func([]byte)) {
 		}
 		return
 	}
+	if bytes.HasPrefix(text, []byte("[")) || bytes.HasPrefix(text, []byte(`{"event":"user.`)) {
+		if push != nil { // told by its head, since a watcher gets many
+			push(text)
+		}
+		return
+	}
 	if r, err := decodeReply(text); err == nil {
 		if p, ok := c.take(r.id); ok {
 			c.settle(p, r)
@@ -148,7 +155,7 @@ func (c *conn) text(text []byte, push func([]byte)) {
 		return
 	}
 	var bye protocol.Bye
-	if text[0] == '{' && json.Unmarshal(text, &bye) == nil && bye.Event == "bye" {
+	if json.Unmarshal(text, &bye) == nil && bye.Event == "bye" {
 		c.mu.Lock()
 		c.bye = &bye
 		c.mu.Unlock()
@@ -244,19 +251,6 @@ func (c *conn) expire(now moment) {
 	}
 }
 
-// A requestBuffer is a pooled buffer in which a frame is built.
-type requestBuffer struct {
-	b       []byte
-	head    frameHead
-	scratch [ws.MaxHeaderSize]byte
-}
-
-var requestBuffers = sync.Pool{New: func() any { return &requestBuffer{b: make([]byte, 0, 1024)} }}
-
-// headRoom is left free before a payload for the longest header of a client's
-// frame of at most 64 KiB: 2 bytes, 2 of length, 4 of mask.
-const headRoom = 8
-
 // send sends a request that p describes, whose id and sent it sets. The data is
 // appended by a function, as JSON. An error means that nothing was sent, and
 // that nobody will be told: the caller counts it.
@@ -292,41 +286,6 @@ func (c *conn) ignore(op operation, data func([]byte) []byte) error {
 	return err
 }
 
-// request builds the frame of a request.
-func (buffer *requestBuffer) request(id uint32, op operation, data func([]byte) []byte) []byte {
-	b := append(buffer.b[:0], make([]byte, headRoom)...)
-	b = append(b, `{"id":`...)
-	b = strconv.AppendUint(b, uint64(id), 10)
-	b = append(b, `,"type":"`...)
-	b = append(b, op.message()...)
-	b = append(b, `","data":`...)
-	b = data(b)
-	b = append(b, '}')
-	buffer.b = b
-	return buffer.masked(ws.OpText)
-}
-
-// masked makes a client's frame of what is in the buffer behind headRoom, in
-// place.
-func (buffer *requestBuffer) masked(op ws.OpCode) []byte {
-	payload := buffer.b[headRoom:]
-	h := ws.Header{Fin: true, OpCode: op, Masked: true, Mask: ws.NewMask(), Length: int64(len(payload))}
-	ws.Cipher(payload, h.Mask, 0)
-	buffer.head = buffer.head[:0]
-	_ = ws.WriteHeaderBuffer(&buffer.head, h, buffer.scratch[:])
-	start := headRoom - len(buffer.head)
-	copy(buffer.b[start:], buffer.head)
-	return buffer.b[start:]
-}
-
-// A frameHead is a header as it is written.
-type frameHead []byte
-
-func (h *frameHead) Write(p []byte) (int, error) {
-	*h = append(*h, p...)
-	return len(p), nil
-}
-
 // control sends a control frame.
 func (c *conn) control(op ws.OpCode, payload []byte) error {
 	buffer := requestBuffers.Get().(*requestBuffer)
@@ -346,6 +305,7 @@ func (c *conn) call(p pending, data func([]byte) []byte, push func([]byte)) (rep
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(answerTimeout))
 	if err := c.send(p, data); err != nil {
+		c.w.meter.failed(p.op, p.intended, statusName(err))
 		return reply{}, err
 	}
 	for answer == nil {
@@ -362,14 +322,4 @@ func (c *conn) call(p pending, data func([]byte) []byte, push func([]byte)) (rep
 		return *answer, &protocol.Error{Status: answer.status, Message: answer.text}
 	}
 	return *answer, failure
-}
-
-// jsonData is the data of a request that is not on the way of the many: any
-// value, through the JSON library.
-func jsonData(v any) func([]byte) []byte {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // parameters of our own always have a JSON form
-	}
-	return func(b []byte) []byte { return append(b, text...) }
 }

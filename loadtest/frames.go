@@ -125,9 +125,6 @@ func (r *frameReader) fill(size int) error {
 	r.release()
 	n, err := r.src.read(r, size)
 	r.held = r.held[:len(r.held)+n]
-	if n == 0 && err == nil {
-		err = io.ErrUnexpectedEOF
-	}
 	return err
 }
 

@@ -147,9 +147,10 @@ func (c *coordinator) partial(why error) *report.Report {
 	last := &c.phases[len(c.phases)-1]
 	last.End = max(last.Start, c.second())
 	r := c.reportOf(c.partly, c.phases[i].End-c.phases[i].Start)
-	if r.Partial = why.Error(); errors.Is(why, context.Canceled) {
-		r.Partial = "interrupted"
+	if errors.Is(why, context.Canceled) {
+		why = errors.New("interrupted")
 	}
+	r.EndEarly(why.Error())
 	return r
 }
 

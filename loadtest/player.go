@@ -111,7 +111,10 @@ func (p *player) logIn(c *conn) error {
 	if err := json.Unmarshal(r.result, &login); err != nil || login.Session.Token == "" {
 		return errors.New("the answer to users.login has no session")
 	}
-	p.account.id, p.account.session = login.UserID, login.Session.Token
+	if p.account.id != login.UserID { // it never changes, and others read it
+		p.account.id = login.UserID
+	}
+	p.account.session = login.Session.Token
 	return nil
 }
 

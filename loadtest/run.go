@@ -71,12 +71,22 @@ func Run(ctx context.Context, plan Plan, opt Options) (*report.Report, error) {
 		}
 	}
 	if err := c.carryOut(); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
+		err = interrupted(ctx, err)
 		return c.partial(err), err
 	}
 	return c.report(), nil
+}
+
+// interrupted is ctx's own end where that is why err came about.
+func interrupted(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(cause, ctx.Err()):
+		return cause
+	default: // such as a signal
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
 }
 
 // A coordinator tells its workers what to do and gathers what they say. It lives

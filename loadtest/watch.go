@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync"
@@ -123,7 +124,7 @@ func (a *watcher) follow(c *conn) {
 // pushed reads a push, or several.
 func (a *watcher) pushed(text []byte) {
 	now := a.w.clock.now()
-	if text[0] != '[' {
+	if !bytes.HasPrefix(text, []byte("[")) {
 		var e feedEvent
 		if err := json.Unmarshal(text, &e); err != nil {
 			a.w.note(err)

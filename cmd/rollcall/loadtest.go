@@ -76,7 +76,7 @@ func (l *loadtestRun) Run(ctx context.Context, p Program, s *settings) error {
 		return fmt.Errorf("load test: %w", runErr)
 	}
 	if runErr != nil && got.Partial == "" {
-		got.Partial = runErr.Error()
+		got.EndEarly(runErr.Error())
 	}
 	return errors.Join(l.tell(p, got, expected), incomplete(got))
 }

@@ -97,6 +97,9 @@ func ParseExpectation(text string) (Expected, error) {
 	fail := func(format string, args ...any) (Expected, error) {
 		return Expected{}, fmt.Errorf("expectation %.200q: %w", text, fmt.Errorf(format, args...))
 	}
+	if err := checkText(e.text); err != nil {
+		return fail("%w", err)
+	}
 	m := statement.FindStringSubmatch(e.text)
 	if m == nil {
 		return fail("want a quantity, one of < <= > >= = and a value, such as p99(users.get)<20ms or errors=0")

@@ -95,6 +95,9 @@ func ofOperations(of func(*Operation) (value, whole float64)) func(*Report, stri
 
 func ofFeed(of func(*Feed) int64) func(*Report, string) (float64, float64, string) {
 	return func(r *Report, _ string) (float64, float64, string) {
+		if r.Feed == nil && r.Partial != "" {
+			return 0, 0, "not known: the run is not complete"
+		}
 		if r.Feed == nil || r.Feed.Watchers == 0 {
 			return 0, 0, "nobody watched"
 		}

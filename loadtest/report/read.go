@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -114,6 +115,22 @@ func (r *Report) check() error {
 		}
 	}
 	return nil
+}
+
+// EndEarly notes why the run ended before its plan did, in a form that is read
+// again.
+func (r *Report) EndEarly(why string) {
+	text := strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return ' '
+	}, strings.ToValidUTF8(why, " "))
+	for len(text) > maxText {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	r.Partial = text
 }
 
 func checkText(t string) error {

@@ -40,6 +40,18 @@ func TestAReportIsTheSameAfterItWasWrittenAndRead(t *testing.T) {
 	}
 }
 
+func TestWhyARunEndedEarlyIsReadAgain(t *testing.T) {
+	for _, why := range []string{"interrupted", "worker 2 is gone:\n\tpanic\x1b[2J \xff", strings.Repeat("ü", 1000)} {
+		var r Report
+		r.Format = FormatVersion
+		r.EndEarly(why)
+		read, err := Read(strings.NewReader(written(t, &r)))
+		if err != nil || read.Partial == "" || read.Partial != r.Partial {
+			t.Errorf("%q: %+v, %v", why, read, err)
+		}
+	}
+}
+
 func TestWhatIsNoReportIsRefusedWithItsReason(t *testing.T) {
 	for in, want := range map[string]string{
 		"":              "it is empty",

@@ -21,7 +21,7 @@ type Report struct {
 	Machine  Machine   `json:"machine"`
 	Plan     any       `json:"plan"` // what was simulated, without secrets
 	// Partial says why the run ended before its plan did, such as
-	// "interrupted". The numbers are of what was done until then.
+	// "interrupted"; see EndEarly. The numbers are of what was done until then.
 	Partial string `json:"partial,omitzero"`
 
 	Phases     []Phase       `json:"phases"`
