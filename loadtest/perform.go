@@ -35,13 +35,16 @@ func (w *worker) perform(warmup, measure, drain moment) {
 	for range begun {
 		<-running // each ends with the worker's context
 	}
-	for w.conns.pending() > 0 && w.ctx.Err() == nil { // each is answered or expires
+	// What was begun is answered or expires; those who are still coming back may
+	// go on to.
+	patience := drain.add(answerTimeout + 2*time.Second)
+	for w.conns.pending() > 0 && w.clock.until(patience) > 0 && w.ctx.Err() == nil {
 		w.sleep(w.clock.now().add(20 * time.Millisecond))
 	}
 	w.storm.verify(w)
 }
 
-// source of random numbers for one schedule of one worker.
+// random is the source of random numbers for one purpose of this worker.
 func (w *worker) random(op operation) *rand.Rand {
 	return rand.New(rand.NewPCG(w.Seed, uint64(w.Worker)<<8|uint64(op)))
 }

@@ -18,6 +18,12 @@ func (w *worker) rampUp(start moment) error {
 	for _, s := range Scenarios {
 		all = append(all, w.players[s]...)
 	}
+	if len(all) == 0 {
+		return nil // a share of admins, or of nothing
+	}
+	// Mixed, so that where not all get in each scenario has its part of those who do.
+	w.random(opConnect).Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	total := len(all)
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -32,25 +38,17 @@ func (w *worker) rampUp(start moment) error {
 			})
 		})
 		patience := w.clock.now().add(rampPatience)
-		for int(w.entered.Load()) < w.connections() && w.clock.until(patience) > 0 {
+		for int(w.entered.Load()) < total && w.clock.until(patience) > 0 {
 			if !w.sleep(w.clock.now().add(20 * time.Millisecond)) {
 				return
 			}
 		}
 	}()
-	w.tellProgress(&w.entered, int64(w.connections()), finished)
-	if w.connections() > 0 && w.entered.Load() == 0 && w.ctx.Err() == nil {
+	w.tellProgress(&w.entered, int64(total), finished)
+	if w.entered.Load() == 0 && w.ctx.Err() == nil {
 		return w.explain()
 	}
 	return nil
-}
-
-// connections returns how many players there are to be.
-func (w *worker) connections() (n int) {
-	for _, players := range w.players {
-		n += len(players)
-	}
-	return n
 }
 
 // explain says why nobody could connect.

@@ -152,6 +152,19 @@ func TestASecondLoadTestFindsTheAccountsOfTheFirst(t *testing.T) {
 	wants(t, r.do("user", "get", "lt-7-4", "--scope", "load"), "logins 2")
 }
 
+func TestALoadTestOfAnAdminAloneWatches(t *testing.T) {
+	r := start(t, admin)
+	p := smallPlan(r)
+	p.Connections, p.Processes, p.Weights = 1, 2, map[loadtest.Scenario]int{loadtest.Watch: 1} // one worker has nothing to do
+	got, err := loadtest.Run(t.Context(), p, loadtest.Options{Command: worker(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *got.Feed != (report.Feed{Watchers: 1}) || len(got.Operations) != 0 {
+		t.Errorf("%+v %+v", got.Feed, got.Operations)
+	}
+}
+
 func TestALoadTestSaysWhatIsMissing(t *testing.T) {
 	r := start(t, admin, "--no-auto-scopes")
 	r.do("scope", "add", "plain")
