@@ -102,13 +102,20 @@ var (
 )
 
 func startBenchServer(b *testing.B) (url string) {
+	_, url = startBenchServerWith(b, func(*Config) {})
+	return url
+}
+
+func startBenchServerWith(b *testing.B, change func(*Config)) (srv *Server, url string) {
 	st, err := store.Open(context.Background(), store.Config{URL: storetest.SharedRedis(b).URL()})
 	if err != nil {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	srv, err := New(Config{Listen: "127.0.0.1:0", Key: "k", AutoScopes: true, Logger: log, DrainTimeout: time.Second,
-		HashQueue: 2000, Hash: passwords.Params{Memory: 64, Time: 1, Threads: 1}}, st)
+	cfg := Config{Listen: "127.0.0.1:0", Key: "k", AutoScopes: true, Logger: log, DrainTimeout: time.Second,
+		HashQueue: 2000, Hash: passwords.Params{Memory: 64, Time: 1, Threads: 1}}
+	change(&cfg)
+	srv, err = New(cfg, st)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -127,7 +134,7 @@ func startBenchServer(b *testing.B) (url string) {
 			b.Error(err)
 		}
 	})
-	return "ws://" + srv.Addr().String() + "/ws"
+	return srv, "ws://" + srv.Addr().String() + "/ws"
 }
 
 func benchDial(b *testing.B, url string) *websocket.Conn {

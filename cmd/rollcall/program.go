@@ -19,6 +19,7 @@ type Program struct {
 	Stdin  io.Reader                        // nil: empty
 	Stdout io.Writer                        // results
 	Stderr io.Writer                        // the log, and what a person should see
+	Self   string                           // path of the program, to start a hashing helper by; empty: no helper
 }
 
 // The commands. A flag is a setting, with an environment variable and a place
@@ -33,6 +34,8 @@ type commands struct {
 	Admin   adminCommands  `cmd:"" help:"Manage the admin accounts of a running server."`
 	Watch   watchCommand   `cmd:"" help:"Follow what happens on a running server."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	HashHelper hashHelperCommand `cmd:"" hidden:"" help:"Hash passwords for the server that started this."`
 }
 
 const description = "Users over the socket: accounts, sessions and logins for games and apps.\n\n" +

@@ -1,0 +1,3 @@
+// Package bare has what Rollcall's benchmarks are measured beside: the same
+// work with nothing of ours.
+package bare
