@@ -162,6 +162,34 @@ func TestAHelperThatWasKilledIsReplacedAndItsHashesAnswerBusy(t *testing.T) {
 	}
 }
 
+func TestACallerWhoLeavesDoesNotDisturbTheHelper(t *testing.T) {
+	pool, h := newHelperPool(t, Options{Params: cheap, Workers: 1, Queue: 1})
+	dear := makeRecord(Params{Memory: 64 << 10, Time: 8, Threads: 1}, make([]byte, saltLen), make([]byte, keyLen))
+	ctx, cancel := context.WithCancel(context.Background())
+	left := make(chan error)
+	go func() {
+		_, _, err := pool.Verify(ctx, Players, dear, "s")
+		left <- err
+	}()
+	for pool.Waiting() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	record, err := pool.Hash(context.Background(), Players, "right")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _, err := pool.Verify(context.Background(), Players, record, "right"); !ok || err != nil {
+		t.Errorf("got %v, %v", ok, err)
+	}
+	if n := len(h.all()); n != 1 {
+		t.Errorf("%d helpers were started, want 1", n)
+	}
+}
+
 func TestAHelperThatCannotBeStartedIsAnErrorAtOnce(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	_, err := NewPool(Options{Params: cheap, Queue: 1, Helper: func() *exec.Cmd { return exec.Command(missing) }})
