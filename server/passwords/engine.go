@@ -14,7 +14,8 @@ type engine interface {
 	argon2id(p Params, secret string, salt []byte, length int) ([]byte, error)
 	// bcrypt reports whether a password of at most 72 bytes is the hash's.
 	bcrypt(hash []byte, password string) (bool, error)
-	// close gives back what the engine holds. Nothing runs on it by then.
+	// close gives back what the engine holds, and lets go of whoever waits for it
+	// where it can.
 	close()
 }
 

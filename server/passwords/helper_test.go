@@ -229,16 +229,30 @@ func (counting) Enabled(context.Context, slog.Level) bool { return true }
 
 func (c counting) Handle(context.Context, slog.Record) error { c.n.Add(1); return nil }
 
-func TestNoHelperOutlivesItsPool(t *testing.T) {
+func TestAPoolEndsAtOnceWithItsHelperAndWhatThatIsAt(t *testing.T) {
 	h := &helpers{t: t, mode: "yes"}
 	pool, err := NewPool(Options{Params: cheap, Workers: 2, Queue: 2, Helper: h.command})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pool.Hash(context.Background(), Players, "s"); err != nil {
-		t.Fatal(err)
+	// A minute's work and more.
+	dear := makeRecord(Params{Memory: 1 << 20, Time: 64, Threads: 1}, make([]byte, saltLen), make([]byte, keyLen))
+	got := make(chan error)
+	for range 3 {
+		go func() {
+			_, _, err := pool.Verify(context.Background(), Players, dear, "s")
+			got <- err
+		}()
+	}
+	for pool.Waiting() < 3 {
+		time.Sleep(time.Millisecond)
 	}
 	pool.Close()
+	for range 3 {
+		if err := <-got; !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want ErrBusy", err)
+		}
+	}
 	if cmd := h.all()[0]; cmd.ProcessState == nil {
 		t.Error("the helper is still there")
 	}

@@ -108,12 +108,12 @@ func NewPool(o Options) (*Pool, error) {
 	return pool, nil
 }
 
-// Close stops the workers after the hashes that they are at, and ends the helper.
-// Calls that wait get ErrBusy.
+// Close ends the helper, or waits for the hashes that are being made in this
+// process. Calls that wait get ErrBusy.
 func (p *Pool) Close() {
 	close(p.quit)
-	p.done.Wait()
 	p.engine.close()
+	p.done.Wait()
 }
 
 // Hash makes a record of a secret. It returns ErrBusy at once when the queue is
