@@ -11,7 +11,7 @@ import (
 // machine's memory runs out.
 //
 // A process of its own keeps the storm away from everybody else. All its threads
-// have the lowest priority, where in one process only the pool's own could: most
+// have the lowest priority there is, where in one process only the pool's own could: most
 // of Argon2id's work is on goroutines that its package starts. No garbage
 // collection and no lock of the server waits for a thread of low priority. And
 // 19 MiB of garbage a hash are no matter of the server's heap.
