@@ -15,8 +15,9 @@ func lowerPriority() { _ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19
 // startLow starts a process in which every thread has the policy SCHED_IDLE: they
 // all inherit it from the thread that starts the process. Such a thread gives way
 // as soon as any other wants to run. At nice 19 it may end its slice first: the
-// 99th percentile of the others' latency in BenchmarkPasswordStorm was then 9 to
-// 16 times that of a quiet server instead of 3 times, at as many hashes. The price
+// 99th percentile of the others' latency in BenchmarkPasswordStorm was then 4 to 16
+// times that of a quiet server (six runs, median 7) instead of 3 to 8 (four runs,
+// median 3), at about as many hashes. The price
 // is that on a machine whose CPUs are never idle hashes hardly get on.
 func startLow(cmd *exec.Cmd) error {
 	started := make(chan error)
