@@ -68,6 +68,10 @@ type Config struct {
 	// HashWorkers is how many hashes run at once (default: the number of CPUs),
 	// HashQueue how many more may wait (default 256) before clients are told 809.
 	HashWorkers, HashQueue int
+	// HashHelper, if set, starts the process that hashes, see
+	// passwords.ServeHelper. Without it hashes are made in this process, where a
+	// storm of them slows everybody down.
+	HashHelper passwords.HelperCommand
 
 	// PingInterval is how often an idle connection is pinged; a peer from which
 	// nothing was heard for three of them is dropped. Default 25 s.
@@ -157,4 +161,8 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	return c
+}
+
+func (c Config) hashing() passwords.Options {
+	return passwords.Options{Params: c.Hash, Workers: c.HashWorkers, Queue: c.HashQueue, Helper: c.HashHelper, Logger: c.Logger}
 }

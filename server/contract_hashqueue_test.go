@@ -18,7 +18,13 @@ func slowHashes(c *server.Config) {
 }
 
 func TestAFullHashQueueSaysSoAndHoldsNobodyElseUp(t *testing.T) {
-	n := start(t, func(c *server.Config) { slowHashes(c); c.HashQueue = 1 })
+	for name, helper := range map[string]passwords.HelperCommand{"in the process": nil, "in a helper": hashingHelper} {
+		t.Run(name, func(t *testing.T) { fullHashQueue(t, helper) })
+	}
+}
+
+func fullHashQueue(t *testing.T, helper passwords.HelperCommand) {
+	n := start(t, func(c *server.Config) { slowHashes(c); c.HashQueue, c.HashHelper = 1, helper })
 	other := n.client()
 	u := create(t, other, "tiny")
 

@@ -11,3 +11,9 @@ func (s *Server) MostQueued() int {
 	}
 	return most
 }
+
+// Hashes is how many password hashes were made, and how many wait or run, for
+// benchmarks.
+func (s *Server) Hashes() (made, waiting int64) {
+	return int64(s.hashes.Hashed()), int64(s.hashes.Waiting())
+}

@@ -19,7 +19,7 @@ func (n *node) adminAs(storeURL, role string, scopes ...string) *wiretest.Client
 		n.t.Fatal(err)
 	}
 	defer st.Close()
-	pool, err := passwords.NewPool(passwords.Params{Memory: 64, Time: 1, Threads: 1}, 1, 1)
+	pool, err := passwords.NewPool(passwords.Options{Params: passwords.Params{Memory: 64, Time: 1, Threads: 1}, Workers: 1, Queue: 1})
 	if err != nil {
 		n.t.Fatal(err)
 	}

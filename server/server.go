@@ -98,7 +98,7 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	if s.pages, err = pages.New(accounts{s}, cfg.Templates, s.log); err != nil {
 		return nil, err
 	}
-	if s.hashes, err = passwords.NewPool(cfg.Hash, cfg.HashWorkers, cfg.HashQueue); err != nil {
+	if s.hashes, err = passwords.NewPool(cfg.hashing()); err != nil {
 		return nil, fmt.Errorf("password hashing: %w", err)
 	}
 	if s.mail, err = newMailer(cfg, st, s.publicURL); err != nil {

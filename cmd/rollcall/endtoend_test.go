@@ -43,13 +43,19 @@ func (r *running) Write(p []byte) (int, error) {
 // the test ends.
 func start(t *testing.T, env func(string) (string, bool), args ...string) *running {
 	t.Helper()
+	return startAs(t, "", env, args...)
+}
+
+// startAs is start with the path of the program, by which it starts a hashing helper.
+func startAs(t *testing.T, self string, env func(string) (string, bool), args ...string) *running {
+	t.Helper()
 	r := &running{t: t, found: make(chan string, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json",
 		"--outbox", t.TempDir(),
 		"--hash-memory", "64", "--hash-time", "1", "--drain-timeout", "2s"}, args...)
-	go func() { ended <- Program{Args: args, Env: env, Stderr: r}.Run(ctx) }()
+	go func() { ended <- Program{Args: args, Env: env, Stderr: r, Self: self}.Run(ctx) }()
 	r.stop = sync.OnceValue(func() string {
 		cancel()
 		if err := <-ended; err != nil {

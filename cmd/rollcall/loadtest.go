@@ -64,7 +64,7 @@ func (l *loadtestRun) Run(ctx context.Context, p Program, s *settings) error {
 	if len(plan.Metrics) == 0 {
 		log.Warn("no server's metrics are read: its memory and CPU are not measured")
 	}
-	stop, err := l.profile()
+	stop, err := profileCPU(l.CPUProfile)
 	if err != nil {
 		return err
 	}

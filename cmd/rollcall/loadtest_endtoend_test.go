@@ -16,25 +16,14 @@ import (
 	"rollcall/protocol"
 )
 
-// asWorker makes the test binary behave as a worker of a load test.
-const asWorker = "ROLLCALL_TEST_AS_WORKER"
-
-func workAsLoadtest() {
-	if err := loadtest.Work(context.Background(), os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
 func worker(t *testing.T) func(ctx context.Context) *exec.Cmd {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(ctx context.Context) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, exe)
-		cmd.Env = append(os.Environ(), asWorker+"=1")
+		cmd := exec.CommandContext(ctx, exe, "loadtest", "worker")
+		cmd.Env = append(os.Environ(), asProgram+"=1")
 		return cmd
 	}
 }

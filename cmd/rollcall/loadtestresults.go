@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 
 	"golang.org/x/term"
 
@@ -45,28 +44,6 @@ func (l *loadtestResults) check() ([]report.Expected, error) {
 		}
 	}
 	return expected, nil
-}
-
-// profile begins the profile, if there is to be one, and returns what ends it.
-func (l *loadtestResults) profile() (stop func() error, err error) {
-	if l.CPUProfile == "" {
-		return func() error { return nil }, nil
-	}
-	f, err := os.Create(l.CPUProfile)
-	if err != nil {
-		return nil, usagef("cpuprofile: %w", err)
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("profile: %w", err)
-	}
-	return func() error {
-		pprof.StopCPUProfile()
-		if err := f.Close(); err != nil {
-			return fmt.Errorf("profile: %w", err)
-		}
-		return nil
-	}, nil
 }
 
 // tell holds the report against what is expected, writes the files and prints

@@ -24,6 +24,7 @@ func main() {
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
+		Self:   self(),
 	}.Run(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rollcall:", err)

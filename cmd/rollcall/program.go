@@ -19,6 +19,7 @@ type Program struct {
 	Stdin  io.Reader                        // nil: empty
 	Stdout io.Writer                        // results
 	Stderr io.Writer                        // the log, and what a person should see
+	Self   string                           // path of the program, to start a hashing helper by; empty: no helper
 }
 
 // The commands. A flag is a setting, with an environment variable and a place
@@ -34,6 +35,8 @@ type commands struct {
 	Watch   watchCommand     `cmd:"" help:"Follow what happens on a running server."`
 	Load    loadtestCommands `cmd:"" name:"loadtest" help:"Simulate players against a running server and measure it."`
 	Version versionCommand   `cmd:"" help:"Print the version."`
+
+	HashHelper hashHelperCommand `cmd:"" hidden:"" help:"Hash passwords for the server that started this."`
 }
 
 const description = "Users over the socket: accounts, sessions and logins for games and apps.\n\n" +

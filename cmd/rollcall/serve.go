@@ -62,6 +62,7 @@ type serveCommand struct {
 	HashThreads uint8  `default:"1" placeholder:"N" help:"Lanes of one password hash."`
 	HashWorkers int    `default:"0" placeholder:"N" help:"Password hashes made at once; 0 is the number of CPUs."`
 	HashQueue   int    `default:"256" placeholder:"N" help:"Password hashes that may wait; more are answered 809."`
+	HashHelper  bool   `default:"true" negatable:"" help:"Hash passwords in a process of its own, which runs only where nothing else wants to and is the first to go where memory runs out."`
 
 	MaxConnections int           `default:"0" placeholder:"N" help:"Open connections; more get HTTP 503. 0 is the limit of open files less 200."`
 	MaxInFlight    int           `default:"64" placeholder:"N" help:"Requests of one connection being worked on; more are answered 807."`
@@ -118,8 +119,15 @@ func (c *serveCommand) run(ctx context.Context, p Program, log *slog.Logger) err
 		}
 		defer stop()
 	}
-	if _, set := p.Env("GOMAXPROCS"); !set {
+	if !c.HashHelper {
+		p.Self = ""
+	}
+	if _, set := p.Env("GOMAXPROCS"); !set && p.Self == "" {
 		defer makeRoomForHashes(c.HashWorkers)()
+	}
+	memory := planMemory(cgroupMemory(log), int64(c.HashMemory)<<10, c.HashWorkers, p.Self != "")
+	if _, set := p.Env("GOMEMLIMIT"); !set {
+		defer memory.limitServer(log)()
 	}
 
 	st, err := store.Open(ctx, store.Config{
@@ -134,18 +142,20 @@ func (c *serveCommand) run(ctx context.Context, p Program, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	err = c.serve(ctx, p, st, log)
+	err = c.serve(ctx, p, st, log, p.helperCommand(memory.hashes))
 	if closeErr := st.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("close store: %w", closeErr)
 	}
 	return err
 }
 
-func (c *serveCommand) serve(ctx context.Context, p Program, st *store.Store, log *slog.Logger) error {
+func (c *serveCommand) serve(ctx context.Context, p Program, st *store.Store, log *slog.Logger, helper passwords.HelperCommand) error {
 	if st.Embedded() {
 		c.tellAboutEmbedded(log)
 	}
-	srv, err := server.New(c.config(log), st)
+	config := c.config(log)
+	config.HashHelper = helper
+	srv, err := server.New(config, st)
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func addAdmins(t *testing.T, data string, roles []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := passwords.NewPool(passwords.Params{Memory: 64, Time: 1, Threads: 1}, 1, 1)
+	pool, err := passwords.NewPool(passwords.Options{Params: passwords.Params{Memory: 64, Time: 1, Threads: 1}, Workers: 1, Queue: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -40,6 +39,9 @@ const (
 // maxBcryptCost bounds how long one foreign hash may keep a worker: each step
 // doubles it, and 14 takes about a second.
 const maxBcryptCost = 14
+
+// maxBcryptPassword is how many bytes of a password bcrypt looks at.
+const maxBcryptPassword = 72
 
 const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -150,28 +152,14 @@ func (p *Pool) VerifyForeign(ctx context.Context, prio Priority, record []byte, 
 	return j.ok, j.err
 }
 
-func verifyForeign(record []byte, password string) (bool, error) {
+func verifyForeign(e engine, record []byte, password string) (bool, error) {
 	if record[0] == kindBcrypt {
-		return verifyBcrypt(record[1:], password)
+		return e.bcrypt(record[1:], password[:min(len(password), maxBcryptPassword)])
 	}
 	p, salt, key, err := parseForeign(record)
 	if err != nil {
 		return false, err
 	}
-	made := argon2.IDKey([]byte(password), salt, p.Time, p.Memory, p.Threads, uint32(len(key)))
-	return subtle.ConstantTimeCompare(made, key) == 1, nil
-}
-
-// verifyBcrypt reports whether the password is the hash's. bcrypt looks at the
-// first 72 bytes only.
-func verifyBcrypt(hash []byte, password string) (bool, error) {
-	secret := []byte(password)
-	if len(secret) > 72 {
-		secret = secret[:72]
-	}
-	err := bcrypt.CompareHashAndPassword(hash, secret)
-	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
-		return false, nil
-	}
-	return err == nil, err
+	made, err := e.argon2id(p, password, salt, len(key))
+	return err == nil && subtle.ConstantTimeCompare(made, key) == 1, err
 }

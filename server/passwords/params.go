@@ -4,6 +4,7 @@
 //
 // All hashing goes through a [Pool], which bounds how much of the machine it may
 // take: a hash is made to be expensive, and thousands of players log in at once.
+// A pool can have a helper, a process that does nothing but hash ([ServeHelper]).
 // Nothing here logs, keeps or returns a password.
 package passwords
 
@@ -12,9 +13,6 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
-	"fmt"
-
-	"golang.org/x/crypto/argon2"
 )
 
 // Params are the costs of Argon2id (RFC 9106).
@@ -60,12 +58,27 @@ const (
 
 var errRecord = errors.New("password record has an unknown form")
 
-func newRecord(p Params, secret string) ([]byte, error) {
-	salt := make([]byte, saltLen)
-	if _, err := rand.Read(salt); err != nil {
-		return nil, fmt.Errorf("salt: %w", err)
+func newRecord(e engine, p Params, secret string) ([]byte, error) {
+	salt := newSalt()
+	key, err := e.argon2id(p, secret, salt, keyLen)
+	if err != nil {
+		return nil, err
 	}
-	return makeRecord(p, salt, derive(p, secret, salt)), nil
+	return makeRecord(p, salt, key), nil
+}
+
+// newDecoy makes a record that costs as much as any other and that nobody's
+// secret fits.
+func newDecoy(p Params) []byte {
+	key := make([]byte, keyLen)
+	rand.Read(key)
+	return makeRecord(p, newSalt(), key)
+}
+
+func newSalt() []byte {
+	salt := make([]byte, saltLen)
+	rand.Read(salt) // never fails
+	return salt
 }
 
 func makeRecord(p Params, salt, key []byte) []byte {
@@ -77,10 +90,6 @@ func makeRecord(p Params, salt, key []byte) []byte {
 	copy(rec[10:], salt)
 	copy(rec[10+saltLen:], key)
 	return rec
-}
-
-func derive(p Params, secret string, salt []byte) []byte {
-	return argon2.IDKey([]byte(secret), salt, p.Time, p.Memory, p.Threads, keyLen)
 }
 
 // parseRecord reads a record's costs, salt and hash.
@@ -100,10 +109,11 @@ func parseRecord(rec []byte) (p Params, salt, key []byte, err error) {
 }
 
 // verify holds secret against rec, in time that depends on the record's costs alone.
-func verify(rec []byte, secret string) (ok bool, p Params, err error) {
+func verify(e engine, rec []byte, secret string) (ok bool, p Params, err error) {
 	p, salt, key, err := parseRecord(rec)
 	if err != nil {
 		return false, p, err
 	}
-	return subtle.ConstantTimeCompare(derive(p, secret, salt), key) == 1, p, nil
+	made, err := e.argon2id(p, secret, salt, keyLen)
+	return err == nil && subtle.ConstantTimeCompare(made, key) == 1, p, err
 }

@@ -6,20 +6,31 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
+
+	"rollcall/loadtest/bare"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asHelper) != "" {
+		helperMain()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var cheap = Params{Memory: 64, Time: 1, Threads: 1}
 
 func newPool(t testing.TB, p Params, workers, queue int) *Pool {
 	t.Helper()
-	pool, err := NewPool(p, workers, queue)
+	pool, err := NewPool(Options{Params: p, Workers: workers, Queue: queue})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +41,12 @@ func newPool(t testing.TB, p Params, workers, queue int) *Pool {
 // The vector is of RFC 9106's reference implementation (test.c, version 0x13,
 // Argon2id, t=2, m=2^8 KiB, p=1, "password", "somesalt", 32 bytes).
 func TestTheHashIsArgon2idVersion13(t *testing.T) {
-	got := hex.EncodeToString(derive(Params{Memory: 256, Time: 2, Threads: 1}, "password", []byte("somesalt")))
 	const want = "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe"
-	if got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for name, pool := range bothPools(t, Options{Params: cheap, Workers: 1, Queue: 1}) {
+		key, err := pool.engine.argon2id(Params{Memory: 256, Time: 2, Threads: 1}, "password", []byte("somesalt"), 32)
+		if got := hex.EncodeToString(key); got != want || err != nil {
+			t.Errorf("%s: got %s, %v; want %s", name, got, err, want)
+		}
 	}
 }
 
@@ -110,7 +123,7 @@ func TestAnUnknownUserCostsOneHashLikeAKnownOne(t *testing.T) {
 
 func TestAFullQueueRefusesAtOnceButKeepsAPlaceForAdmins(t *testing.T) {
 	// A pool without workers: what is queued stays queued.
-	pool := &Pool{params: cheap, players: make(chan *job, 2), admins: make(chan *job, adminQueue), quit: make(chan struct{}), workers: 1}
+	pool := &Pool{params: cheap, engine: inProcess{}, players: make(chan *job, 2), admins: make(chan *job, adminQueue), quit: make(chan struct{}), workers: 1}
 	ctx, cancel := context.WithCancel(context.Background())
 	var waiting sync.WaitGroup
 	for range 2 {
@@ -144,7 +157,7 @@ func TestAFullQueueRefusesAtOnceButKeepsAPlaceForAdmins(t *testing.T) {
 
 func TestAHashThatNobodyWaitsForIsNotMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pool := &Pool{params: cheap, players: make(chan *job, 1), admins: make(chan *job, 1), quit: make(chan struct{}), workers: 1}
+		pool := &Pool{params: cheap, engine: inProcess{}, players: make(chan *job, 1), admins: make(chan *job, 1), quit: make(chan struct{}), workers: 1}
 		ctx, cancel := context.WithCancel(context.Background())
 		left := make(chan error)
 		go func() {
@@ -166,50 +179,69 @@ func TestAHashThatNobodyWaitsForIsNotMade(t *testing.T) {
 	})
 }
 
+func TestAHashThatIsNotMadeInTimeIsAMatterOfTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := &Pool{params: cheap, engine: inProcess{}, players: make(chan *job, 1), admins: make(chan *job, 1), quit: make(chan struct{}), workers: 1}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := pool.Hash(ctx, Players, "s"); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want ErrBusy", err)
+		}
+	})
+}
+
 func TestUnusableCostsAreRefused(t *testing.T) {
 	for _, p := range []Params{{}, {Memory: 4, Time: 1, Threads: 1}, {Memory: 2 << 20, Time: 1, Threads: 1}, {Memory: 64, Time: 0, Threads: 1}, {Memory: 64, Time: 1}} {
-		if _, err := NewPool(p, 1, 1); err == nil {
+		if _, err := NewPool(Options{Params: p, Workers: 1, Queue: 1}); err == nil {
 			t.Errorf("%+v was taken", p)
 		}
 	}
 }
 
 // BenchmarkPool shows that more callers don't make more hashes, only wait: the
-// pool's capacity is that of its workers.
+// pool's capacity is that of its workers. Beside it, in turns, runs the bare
+// hash on as many goroutines as there are CPUs; b.N is the number of turns.
 func BenchmarkPool(b *testing.B) {
+	const turn = time.Second
 	for _, callers := range []int{1, 8, 64} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			pool := newPool(b, OWASP, 0, 256)
-			var left sync.WaitGroup
-			next := make(chan struct{}, callers)
-			b.ResetTimer()
-			for range callers {
-				left.Go(func() {
-					for range next {
-						if _, err := pool.Hash(context.Background(), Players, "secret"); err != nil {
-							b.Error(err)
-						}
-					}
-				})
-			}
-			for range b.N {
-				next <- struct{}{}
-			}
-			close(next)
-			left.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "hashes/s")
-		})
+		for name, pool := range bothPools(b, Options{Params: OWASP, Queue: 256}) {
+			b.Run(fmt.Sprintf("callers=%d/in=%s", callers, name), func(b *testing.B) {
+				var made, of []float64
+				for b.Loop() {
+					limit := bare.Hashes(turn)
+					rate := hashFor(b, pool, callers, turn)
+					made, of = append(made, rate), append(of, rate/limit)
+				}
+				slices.Sort(made)
+				slices.Sort(of)
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(made[len(made)/2], "hashes/s")
+				b.ReportMetric(of[len(of)/2], "of-bare")
+			})
+		}
 	}
 }
 
-// BenchmarkBare is the limit that BenchmarkPool is held against: the same hash
-// on as many goroutines as there are CPUs, and nothing else.
-func BenchmarkBare(b *testing.B) {
-	salt := make([]byte, saltLen)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			derive(OWASP, "secret", salt)
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "hashes/s")
+// hashFor returns how many hashes a second callers get who ask one after the other.
+func hashFor(b *testing.B, pool *Pool, callers int, d time.Duration) float64 {
+	var made atomic.Int64
+	var done sync.WaitGroup
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	start := time.Now()
+	for range callers {
+		done.Go(func() {
+			for ctx.Err() == nil {
+				_, err := pool.Hash(ctx, Players, "secret")
+				switch {
+				case err == nil:
+					made.Add(1)
+				case ctx.Err() == nil:
+					b.Error(err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	return float64(made.Load()) / time.Since(start).Seconds()
 }

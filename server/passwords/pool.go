@@ -3,13 +3,15 @@ package passwords
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// ErrBusy means that the pool's queue is full. Nothing was hashed.
+// ErrBusy means that the pool's queue is full, or that its helper has ended and
+// another is on its way. Nothing was hashed; a later call may do.
 var ErrBusy = errors.New("password hashing is busy")
 
 // Priority says which queue a hash waits in.
@@ -27,11 +29,13 @@ const (
 // adminQueue is how many admins may wait.
 const adminQueue = 16
 
-// A Pool hashes on a fixed number of goroutines, each locked to an operating
-// system thread of the lowest priority, so that whatever else the process does
-// keeps its pace. All methods may be called concurrently.
+// A Pool makes a fixed number of hashes at once, so that whatever else the server
+// does keeps its pace. It hashes in a process of its own, see [ServeHelper], or
+// in this one, on goroutines that are locked to operating system threads of the
+// lowest priority. All methods may be called concurrently.
 type Pool struct {
 	params  Params
+	engine  engine
 	players chan *job
 	admins  chan *job
 	decoy   []byte
@@ -55,43 +59,66 @@ type job struct {
 	done  chan struct{}
 }
 
-// NewPool starts a pool. workers is how many hashes run at once, the number of
-// CPUs if 0; queue is how many more may wait.
-func NewPool(p Params, workers, queue int) (*Pool, error) {
-	if err := p.Check(); err != nil {
+// Options of a pool. A zero value means the default.
+type Options struct {
+	// Params are the costs of new hashes.
+	Params Params
+	// Workers is how many hashes run at once, by default the number of CPUs.
+	Workers int
+	// Queue is how many more may wait.
+	Queue int
+	// Helper, if set, starts the process that hashes. Otherwise the pool hashes
+	// in this one.
+	Helper HelperCommand
+	// Logger is told when a helper ended that should not have.
+	Logger *slog.Logger
+}
+
+// NewPool starts a pool, and its helper if it has one.
+func NewPool(o Options) (*Pool, error) {
+	if err := o.Params.Check(); err != nil {
 		return nil, err
 	}
-	if workers <= 0 {
-		workers = runtime.NumCPU()
+	if o.Workers <= 0 {
+		o.Workers = runtime.NumCPU()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	pool := &Pool{
-		params:  p,
-		players: make(chan *job, queue),
+		params:  o.Params,
+		engine:  inProcess{},
+		players: make(chan *job, o.Queue),
 		admins:  make(chan *job, adminQueue),
+		decoy:   newDecoy(o.Params),
 		quit:    make(chan struct{}),
-		workers: workers,
+		workers: o.Workers,
 	}
-	decoy, err := newRecord(p, "")
-	if err != nil {
-		return nil, err
+	if o.Helper != nil {
+		h, err := startHelper(o.Helper, o.Logger)
+		if err != nil {
+			return nil, err
+		}
+		pool.engine = h
 	}
-	pool.decoy = decoy
-	for range workers {
+	for range o.Workers {
 		pool.done.Add(1)
 		go pool.work()
 	}
 	return pool, nil
 }
 
-// Close stops the workers after the hashes that they are at. Calls that wait get
-// ErrBusy.
+// Close ends the helper, or waits for the hashes that are being made in this
+// process. Calls that wait get ErrBusy.
 func (p *Pool) Close() {
 	close(p.quit)
+	p.engine.close()
 	p.done.Wait()
 }
 
 // Hash makes a record of a secret. It returns ErrBusy at once when the queue is
-// full, and the context's error when that ends first.
+// full, or when the context's deadline passes first, and context.Canceled when the
+// context is cancelled.
 func (p *Pool) Hash(ctx context.Context, prio Priority, secret string) ([]byte, error) {
 	j := &job{ctx: ctx, secret: secret, done: make(chan struct{})}
 	if err := p.submit(prio, j); err != nil {
@@ -142,6 +169,9 @@ func (p *Pool) submit(prio Priority, j *job) error {
 	case <-j.done:
 		return nil
 	case <-j.ctx.Done():
+		if errors.Is(j.ctx.Err(), context.DeadlineExceeded) { // what was ahead took too long
+			return ErrBusy
+		}
 		return j.ctx.Err()
 	case <-p.quit:
 		return ErrBusy
@@ -150,9 +180,11 @@ func (p *Pool) submit(prio Priority, j *job) error {
 
 func (p *Pool) work() {
 	defer p.done.Done()
-	// The thread is never unlocked: it ends with the goroutine, and its priority with it.
-	runtime.LockOSThread()
-	lowerPriority()
+	if p.engine == (inProcess{}) {
+		// The thread is never unlocked: it ends with the goroutine, and its priority with it.
+		runtime.LockOSThread()
+		lowerPriority()
+	}
 	first, second := p.admins, p.players
 	for {
 		var j *job
@@ -182,19 +214,22 @@ func (p *Pool) run(j *job) {
 	start := time.Now()
 	switch {
 	case j.record == nil:
-		j.out, j.err = newRecord(p.params, j.secret)
+		j.out, j.err = newRecord(p.engine, p.params, j.secret)
 	case IsForeign(j.record):
-		j.ok, j.err = verifyForeign(j.record, j.secret)
+		j.ok, j.err = verifyForeign(p.engine, j.record, j.secret)
 	default:
 		var made Params
-		j.ok, made, j.err = verify(j.record, j.secret)
+		j.ok, made, j.err = verify(p.engine, j.record, j.secret)
 		j.stale = j.err == nil && made != p.params
 		if j.stale && !j.ok {
 			// Whoever does not exist costs a hash of today's costs. A wrong
 			// password for an older record must not be told from that by being
 			// quicker.
-			derive(p.params, j.secret, p.decoy[10:10+saltLen])
+			_, j.err = p.engine.argon2id(p.params, j.secret, p.decoy[10:10+saltLen], keyLen)
 		}
+	}
+	if errors.Is(j.err, errNoHelper) {
+		return
 	}
 	p.hashed.Add(1)
 	took := int64(time.Since(start))
