@@ -53,6 +53,7 @@ type conn struct {
 	hashing  hashing
 	order    order
 	out      outbound
+	left     []byte // of a frame, to be written before anything else
 
 	failures  atomic.Int32  // of the first message: wrong keys and passwords
 	feeds     subscriptions // of an admin

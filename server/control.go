@@ -8,10 +8,6 @@ import "bufio"
 // stays as small as one that says nothing.
 
 const (
-	opPing  = 0x9
-	opPong  = 0xa
-	final   = 0x80 // of a frame's first byte; what a control frame must have
-	masked  = 0x80 // of the second; what a client's frame must have
 	maskLen = 4
 	// maxControl is how long a control frame's payload may be.
 	maxControl = 125
@@ -43,9 +39,4 @@ func takeControl(in *bufio.Reader) (took bool, pong []byte) {
 		took = true
 	}
 	return took, pong
-}
-
-// appendControl appends a control frame from a server, which has no mask.
-func appendControl(dst []byte, op byte, payload []byte) []byte {
-	return append(append(dst, final|op, byte(len(payload))), payload...)
 }

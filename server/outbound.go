@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"rollcall/protocol"
 )
 
@@ -42,7 +40,7 @@ type outbound struct {
 	mu      sync.Mutex
 	frames  []frame
 	bytes   int
-	writing bool
+	writing bool          // somebody is; left is his
 	ping    bool          // a ping is to be sent
 	pong    []byte        // a pong with this payload is to be sent; nil: none
 	closing *closing      // the end of the queue; nothing is added after it
@@ -94,14 +92,55 @@ func (c *conn) Push(push []byte, batch bool) bool {
 	if !c.queue(frame{b: push, batch: batch}) {
 		return false
 	}
+	c.out.mu.Unlock()
+	return true
+}
+
+// Flush implements sessions.Sink: it writes what is queued as far as that can be
+// done without waiting, and has a worker write the rest.
+func (c *conn) Flush() {
 	o := &c.out
-	if o.writing {
+	o.mu.Lock()
+	if o.writing || len(o.frames) == 0 {
 		o.mu.Unlock()
-		return true
+		return
 	}
 	o.writing = true
+	few := o.bytes <= maxGather
 	o.mu.Unlock()
+	if few && c.writeNow() {
+		return
+	}
 	c.srv.workers.start((*connWriter)(c))
+}
+
+// writeNow writes what waits and reports whether all of it went out and nothing
+// came meanwhile. If not, writing goes on to be the caller's.
+func (c *conn) writeNow() bool {
+	batch, control, ok := c.take(nil)
+	if !ok {
+		return true
+	}
+	buffer := getBuffer()
+	b := appendBatch(*buffer, batch)
+	b = append(b, control...)
+	n, err := c.peer.tryWrite(b)
+	if err == nil && n < len(b) {
+		c.left = append([]byte(nil), b[n:]...)
+	}
+	putBuffer(buffer, b)
+	c.written(batch)
+	if err != nil {
+		c.fail(err)
+		return false
+	}
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.left != nil || o.waits() {
+		return false
+	}
+	o.writing = false
 	return true
 }
 
@@ -118,6 +157,7 @@ func (c *conn) Room(ctx context.Context) bool {
 		if room == nil {
 			return !c.isClosing()
 		}
+		c.Flush()
 		select {
 		case <-room:
 		case <-ctx.Done():
@@ -151,80 +191,113 @@ func (f *frame) done() {
 // write sends until the queue is empty. Several frames that wait go out in one
 // system call.
 func (c *conn) write() {
-	o := &c.out
-	var spare []frame
+	var batch []frame
 	for {
-		o.mu.Lock()
-		batch, control := o.frames, o.control()
-		o.frames = spare[:0]
-		if len(batch) == 0 && len(control) == 0 {
-			closing := o.closing
-			o.writing = false
-			if cap(o.frames) > 8 { // an idle connection keeps no queue
-				o.frames = nil
+		err := c.writeLeft()
+		if err == nil {
+			var control []byte
+			var more bool
+			if batch, control, more = c.take(batch); !more {
+				return
 			}
-			o.mu.Unlock()
-			if closing != nil {
-				c.closeSocket(closing)
-			}
-			return
+			err = c.writeBatch(batch, control)
+			c.written(batch)
 		}
-		o.mu.Unlock()
-
-		err := c.writeBatch(batch, control)
-		n := 0
-		for i := range batch {
-			n += len(batch[i].b)
-			batch[i].done()
-			batch[i] = frame{}
-		}
-		spare = batch
-
-		o.mu.Lock()
-		o.bytes -= n
-		if o.room != nil && o.bytes <= c.srv.cfg.MaxOutbound/4 {
-			close(o.room)
-			o.room = nil
-		}
-		o.mu.Unlock()
 		if err != nil {
 			c.fail(err)
 		}
 	}
 }
 
+// writeLeft writes what writeNow could not.
+func (c *conn) writeLeft() error {
+	if c.left == nil {
+		return nil
+	}
+	_, err := c.peer.Write(c.left)
+	c.left = nil
+	return err
+}
+
+// take takes what waits to be written; spare is room for what comes next. When
+// nothing waits it reports false, and nobody is writing any more.
+func (c *conn) take(spare []frame) (batch []frame, control []byte, more bool) {
+	o := &c.out
+	o.mu.Lock()
+	if o.waits() {
+		batch, control = o.frames, o.control()
+		o.frames = spare[:0]
+		o.mu.Unlock()
+		return batch, control, true
+	}
+	closing := o.closing
+	o.writing = false
+	if cap(o.frames) > 8 { // an idle connection keeps no queue
+		o.frames = nil
+	}
+	o.mu.Unlock()
+	if closing != nil {
+		c.closeSocket(closing)
+	}
+	return nil, nil, false
+}
+
+// waits reports whether something waits to be written. It needs mu.
+func (o *outbound) waits() bool { return len(o.frames) > 0 || o.ping || o.pong != nil }
+
+// written gives back what was written, or never will be.
+func (c *conn) written(batch []frame) {
+	n := 0
+	for i := range batch {
+		n += len(batch[i].b)
+		batch[i].done()
+		batch[i] = frame{}
+	}
+	o := &c.out
+	o.mu.Lock()
+	o.bytes -= n
+	if o.room != nil && o.bytes <= c.srv.cfg.MaxOutbound/4 {
+		close(o.room)
+		o.room = nil
+	}
+	o.mu.Unlock()
+}
+
+// maxGather is about how much goes out in one system call, at least a frame.
+const maxGather = 64 << 10
+
 // writeBatch writes frames, and control frames after them.
 func (c *conn) writeBatch(batch []frame, control []byte) error {
-	gather := len(batch) > 1 || len(batch) == 1 && (len(control) > 0 || len(batch[0].b) > writeBuffer-maxHeader)
-	var buffer *[]byte
-	if gather {
-		buffer = getBuffer()
-		c.peer.cork(*buffer)
-	}
-	var err error
-	for len(batch) > 0 && err == nil {
-		n := together(batch)
-		if n > 1 {
-			err = c.writeTogether(batch[:n])
-		} else {
-			err = c.ws.Write(context.Background(), websocket.MessageText, batch[0].b)
+	buffer := getBuffer()
+	b := *buffer
+	defer func() { putBuffer(buffer, b) }()
+	for len(batch) > 0 {
+		n := 0
+		for size := 0; n < len(batch) && size < maxGather; n++ {
+			size += len(batch[n].b)
 		}
+		b = appendBatch(b[:0], batch[:n])
+		if batch = batch[n:]; len(batch) == 0 {
+			break
+		}
+		if _, err := c.peer.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
+	}
+	b = append(b, control...)
+	_, err := c.peer.Write(b)
+	return err
+}
+
+// appendBatch appends messages: pushes that may share one do.
+func appendBatch(dst []byte, batch []frame) []byte {
+	for len(batch) > 0 {
+		n := together(batch)
+		dst = appendMessage(dst, batch[:n])
 		batch = batch[n:]
 	}
-	if len(control) > 0 && err == nil {
-		// Between frames, and by whoever holds the connection's writing. The
-		// library writes each control frame of its own with a single Write, so
-		// the two never mix.
-		_, err = c.peer.Write(control)
-	}
-	if gather {
-		gathered, e := c.peer.uncork()
-		putBuffer(buffer, gathered)
-		if err == nil {
-			err = e
-		}
-	}
-	return err
+	return dst
 }
 
 // maxTogether bounds a frame of several pushes.
@@ -239,22 +312,6 @@ func together(batch []frame) int {
 		n++
 	}
 	return max(1, n)
-}
-
-// writeTogether writes several pushes as one frame, an array.
-func (c *conn) writeTogether(batch []frame) error {
-	buffer := getBuffer()
-	b := append(*buffer, '[')
-	for i := range batch {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, batch[i].b...)
-	}
-	b = append(b, ']')
-	err := c.ws.Write(context.Background(), websocket.MessageText, b)
-	putBuffer(buffer, b)
-	return err
 }
 
 // awaitRoom blocks the reader while more than half of the queue's bound waits to
@@ -280,9 +337,6 @@ func (c *conn) roomAwaited() <-chan struct{} {
 	return o.room
 }
 
-// maxHeader is the largest header of a frame from a server (RFC 6455, section 5.2).
-const maxHeader = 10
-
 // sendPing queues a ping, whose pong is not waited for, as the library's Ping
 // would: whatever the peer sends counts as being heard.
 func (c *conn) sendPing() { c.sendControl(func(o *outbound) { o.ping = true }) }
@@ -306,10 +360,10 @@ func (c *conn) sendControl(queue func(*outbound)) {
 func (o *outbound) control() []byte {
 	var frames []byte
 	if o.ping {
-		frames = appendControl(frames, opPing, nil)
+		frames = appendFrame(frames, opPing, nil)
 	}
 	if o.pong != nil {
-		frames = appendControl(frames, opPong, o.pong)
+		frames = appendFrame(frames, opPong, o.pong)
 	}
 	o.ping, o.pong = false, nil
 	return frames

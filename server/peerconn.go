@@ -11,17 +11,16 @@ import (
 )
 
 // The buffers that a connection keeps while it is idle. Most frames from clients
-// fit into the first; of a larger one the rest is read past it. The second holds
-// the header of a frame that is being written, and one that would not fit is
-// gathered in a buffer that the connections share.
+// fit into the first; of a larger one the rest is read past it. The second is for
+// what the library writes by itself, control frames: the largest fits, so that
+// each is a single Write.
 const (
 	readBuffer  = 512
-	writeBuffer = 64
+	writeBuffer = 2 + maxControl
 )
 
 // A peerConn is the network connection below a WebSocket. It notes when the peer
-// was last heard, bounds how long a write may take, and gathers several frames
-// into one system call.
+// was last heard and bounds how long a write may take.
 type peerConn struct {
 	net.Conn
 	writeTimeout time.Duration
@@ -32,10 +31,11 @@ type peerConn struct {
 	in     *bufio.Reader // from which the library reads
 	prefix []byte        // what net/http had read beyond the handshake
 
-	mu       sync.Mutex // writes: ours and the library's pongs
-	corked   bool
-	gathered []byte
-	deadline time.Time // the write deadline that is set
+	// Whole frames are written, ours and the library's, so that they never mix.
+	mu       sync.Mutex // of writing
+	deadline time.Time  // the write deadline that is set
+	try      *tryWriter // made by the first tryWrite; nil where there is none
+	tried    bool
 }
 
 func newPeerConn(c net.Conn, prefix []byte, writeTimeout time.Duration) *peerConn {
@@ -61,21 +61,12 @@ func (p *peerConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes, or gathers while the connection is corked.
+// Write writes. The write deadline is moved only when less than the timeout is
+// left of it, so that a busy connection does not pay for one each time: a write
+// may take between one and two timeouts.
 func (p *peerConn) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.corked {
-		p.gathered = append(p.gathered, b...)
-		return len(b), nil
-	}
-	return p.write(b)
-}
-
-// write needs mu. A write deadline is moved only when less than the timeout is
-// left of it, so that a busy connection does not pay for one each time: a write
-// may take between one and two timeouts.
-func (p *peerConn) write(b []byte) (int, error) {
 	if now := time.Now(); p.deadline.Before(now.Add(p.writeTimeout)) {
 		p.deadline = now.Add(2 * p.writeTimeout)
 		if err := p.SetWriteDeadline(p.deadline); err != nil {
@@ -85,24 +76,21 @@ func (p *peerConn) write(b []byte) (int, error) {
 	return p.Conn.Write(b)
 }
 
-// cork gathers what is written until uncork sends it in one go.
-func (p *peerConn) cork(buf []byte) {
-	p.mu.Lock()
-	p.corked, p.gathered = true, buf[:0]
-	p.mu.Unlock()
-}
-
-// uncork sends what was gathered and returns its buffer for another use.
-func (p *peerConn) uncork() ([]byte, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	buf := p.gathered
-	p.corked, p.gathered = false, nil
-	if len(buf) == 0 {
-		return buf, nil
+// tryWrite writes what can be written without waiting, for the kernel or for
+// another writer, and returns how much that was. The rest must follow before
+// anything else is written.
+func (p *peerConn) tryWrite(b []byte) (int, error) {
+	if !p.mu.TryLock() {
+		return 0, nil
 	}
-	_, err := p.write(buf)
-	return buf, err
+	defer p.mu.Unlock()
+	if !p.tried {
+		p.try, p.tried = newTryWriter(p.Conn), true
+	}
+	if p.try == nil {
+		return 0, nil
+	}
+	return p.try.write(b)
 }
 
 // A leanHijacker lets the WebSocket library take a connection over from net/http

@@ -1,11 +1,12 @@
 package server
 
 import (
-	"bufio"
+	"bytes"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,29 +49,89 @@ func TestFramesSentWithTheHandshakeAreNotLost(t *testing.T) {
 	}
 }
 
-func TestWhatIsCorkedGoesOutInOneWrite(t *testing.T) {
+func TestWhatWaitsGoesOutInOneWrite(t *testing.T) {
 	here, there := net.Pipe()
 	defer here.Close()
 	defer there.Close()
 	writes := &countingConn{Conn: here}
-	p := newPeerConn(writes, nil, time.Minute)
+	c := &conn{peer: newPeerConn(writes, nil, time.Minute)}
+	push := func(text string) frame { return frame{b: []byte(text), batch: true} }
+	long := strings.Repeat("x", 300)
 	go func() {
-		p.cork(nil)
-		for _, s := range []string{"a", "b", "c\n"} {
-			if _, err := io.WriteString(p, s); err != nil {
-				t.Error(err)
-			}
-		}
-		if _, err := p.uncork(); err != nil {
+		err := c.writeBatch([]frame{{b: []byte("a")}, push("1"), push("2"), {b: []byte(long)}}, appendFrame(nil, opPing, nil))
+		if err != nil {
 			t.Error(err)
 		}
+		here.Close()
 	}()
-	line, err := bufio.NewReader(there).ReadString('\n')
-	if err != nil || line != "abc\n" {
-		t.Errorf("got %q, %v", line, err)
+	got, err := io.ReadAll(there)
+	// Unmasked frames as in RFC 6455, section 5.7.
+	want := "\x81\x01a" + "\x81\x05[1,2]" + "\x81\x7e\x01\x2c" + long + "\x89\x00"
+	if err != nil || string(got) != want {
+		t.Errorf("got %q, %v", got, err)
 	}
 	if writes.n != 1 {
 		t.Errorf("%d writes, want 1", writes.n)
+	}
+}
+
+func TestAFrameOfAnyLengthHasTheHeaderOfTheRFC(t *testing.T) {
+	for n, header := range map[int]string{
+		0: "\x81\x00", 125: "\x81\x7d", 126: "\x81\x7e\x00\x7e", 65535: "\x81\x7e\xff\xff",
+		65536: "\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00",
+	} {
+		if b := appendFrame(nil, opText, make([]byte, n)); string(b[:len(b)-n]) != header {
+			t.Errorf("%d bytes: %x", n, b[:len(b)-n])
+		}
+	}
+}
+
+func TestWhatASocketDoesNotTakeAtOnceIsLeft(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	there, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	here, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	p := newPeerConn(here, nil, time.Minute)
+	data := make([]byte, 1<<20)
+	for i := range data {
+		data[i] = byte(i % 251)
+	}
+	var sent []byte
+	for { // until the kernel takes no more
+		n, err := p.tryWrite(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, data[:n]...)
+		if n < len(data) {
+			break
+		}
+	}
+	got := make([]byte, len(sent))
+	if _, err := io.ReadFull(there, got); err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("what came is not what was sent: %v", err)
+	}
+	there.Close()
+	here.Close()
+	if _, err := p.tryWrite(data); err == nil {
+		t.Error("a closed socket takes something")
+	}
+	pipe, other := net.Pipe()
+	defer pipe.Close()
+	defer other.Close()
+	if n, err := newPeerConn(pipe, nil, time.Minute).tryWrite(data); n != 0 || err != nil {
+		t.Errorf("what is no socket took %d bytes, %v", n, err)
 	}
 }
 

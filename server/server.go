@@ -110,7 +110,6 @@ func New(cfg Config, st *store.Store) (*Server, error) {
 	s.deadlines = deadlines{parent: s.ctx, timeout: cfg.RequestTimeout}
 	s.listening.Add(1)
 	s.conns.init()
-	s.workers.init()
 	s.scopes = newScopeCache(st, s.log)
 	s.node = sessions.New(cfg.Node, st, sessions.Options{
 		Grace: cfg.OfflineGrace, About: s.about, OnScope: s.scopeChanged, Logger: s.log,

@@ -28,8 +28,12 @@ type Sink interface {
 	// whose reader is too slow, or gone: it reports false and gets no more.
 	Push(push []byte, batch bool) bool
 
-	// Room blocks until the sink has room for more of the past, or reports false
-	// when it is closed.
+	// Flush follows one or more pushes: they are to be sent now. It must not
+	// block either.
+	Flush()
+
+	// Room blocks until the sink has room for more of the past, and flushes to get
+	// it, or reports false when it is closed.
 	Room(ctx context.Context) bool
 }
 
@@ -280,6 +284,7 @@ func (f *Feed) update(u store.FeedUpdate) {
 // take gives a member pushes in their order, or keeps them until it has caught
 // up. It needs the topic's mu.
 func (m *member) take(pushes []push) {
+	sent := false
 	for _, p := range pushes {
 		has := p.seq <= m.has.Seq && (!p.lost || p.epoch == m.has.Epoch)
 		if p.lost && !has {
@@ -289,7 +294,7 @@ func (m *member) take(pushes []push) {
 		case has, !m.sub.wants(p.event):
 		case m.live:
 			m.sub.send(p)
-			m.told = p.seq
+			m.told, sent = p.seq, true
 		case m.bytes+len(p.text) > m.sub.feed.most:
 			// Too much came while the past was read: it is read again, from what
 			// is kept in the feed.
@@ -298,6 +303,9 @@ func (m *member) take(pushes []push) {
 			m.pending = append(m.pending, p)
 			m.bytes += len(p.text)
 		}
+	}
+	if sent {
+		m.sub.sink.Flush()
 	}
 }
 
@@ -315,6 +323,7 @@ func (f *Feed) tellHeads() {
 				head = &p
 			}
 			m.sub.send(*head)
+			m.sub.sink.Flush()
 			m.told = t.pos.Seq
 		}
 		t.mu.Unlock()

@@ -74,6 +74,8 @@ type listSink struct {
 
 func newListSink() *listSink { return &listSink{more: make(chan struct{}, 1)} }
 
+func (*listSink) Flush() {}
+
 func (l *listSink) Push(text []byte, _ bool) bool {
 	var p struct {
 		Event string `json:"event"`

@@ -28,6 +28,8 @@ type fakeSink struct {
 	batch  []bool
 }
 
+func (*fakeSink) Flush() {}
+
 func (s *fakeSink) Push(text []byte, batch bool) bool {
 	f, err := protocol.ParseFrame(text)
 	if err != nil || len(f.Pushes) != 1 {

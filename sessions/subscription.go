@@ -151,6 +151,7 @@ func (s *Subscription) Start() {
 				s.send(p)
 			}
 		}
+		s.sink.Flush()
 		s.last = nil
 		for _, tm := range members {
 			s.catchUp(tm)
@@ -204,6 +205,7 @@ func (s *Subscription) catchUp(tm *topicMember) {
 				s.send(p)
 				m.told = p.seq
 			}
+			s.sink.Flush()
 			m.pending, m.bytes, m.live = nil, 0, true
 			t.mu.Unlock()
 			return
@@ -238,6 +240,7 @@ func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo pr
 			continue
 		case len(events) == 0 || events[0].Seq > upTo.Seq: // dropped meanwhile
 			s.send(lostPush(scope, upTo))
+			s.sink.Flush()
 			*at = upTo
 			return nil
 		}
@@ -259,6 +262,7 @@ func (s *Subscription) readPast(scope string, at *protocol.FeedPosition, upTo pr
 			}
 			*at = e.Position()
 		}
+		s.sink.Flush()
 	}
 	return nil
 }
