@@ -61,19 +61,26 @@ func (p *peerConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes. The write deadline is moved only when less than the timeout is
-// left of it, so that a busy connection does not pay for one each time: a write
-// may take between one and two timeouts.
+// Write writes.
 func (p *peerConn) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := time.Now(); p.deadline.Before(now.Add(p.writeTimeout)) {
-		p.deadline = now.Add(2 * p.writeTimeout)
-		if err := p.SetWriteDeadline(p.deadline); err != nil {
-			return 0, err
-		}
+	if err := p.moveDeadline(); err != nil {
+		return 0, err
 	}
 	return p.Conn.Write(b)
+}
+
+// moveDeadline comes before each write and needs mu. The deadline is moved only
+// when less than the timeout is left of it, so that a busy connection does not
+// pay for one each time: a write may take between one and two timeouts.
+func (p *peerConn) moveDeadline() error {
+	now := time.Now()
+	if !p.deadline.Before(now.Add(p.writeTimeout)) {
+		return nil
+	}
+	p.deadline = now.Add(2 * p.writeTimeout)
+	return p.SetWriteDeadline(p.deadline)
 }
 
 // tryWrite writes what can be written without waiting, for the kernel or for
@@ -89,6 +96,9 @@ func (p *peerConn) tryWrite(b []byte) (int, error) {
 	}
 	if p.try == nil {
 		return 0, nil
+	}
+	if err := p.moveDeadline(); err != nil { // one that has passed fails this write as well
+		return 0, err
 	}
 	return p.try.write(b)
 }

@@ -122,6 +122,13 @@ func TestWhatASocketDoesNotTakeAtOnceIsLeft(t *testing.T) {
 	if _, err := io.ReadFull(there, got); err != nil || !bytes.Equal(got, sent) {
 		t.Errorf("what came is not what was sent: %v", err)
 	}
+	p.deadline = time.Now().Add(-time.Minute) // that of a write long ago
+	if err := here.SetWriteDeadline(p.deadline); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.tryWrite([]byte("x")); n != 1 || err != nil {
+		t.Errorf("after the deadline of an earlier write: %d, %v", n, err)
+	}
 	there.Close()
 	here.Close()
 	if _, err := p.tryWrite(data); err == nil {
