@@ -62,7 +62,7 @@ type serveCommand struct {
 	HashThreads uint8  `default:"1" placeholder:"N" help:"Lanes of one password hash."`
 	HashWorkers int    `default:"0" placeholder:"N" help:"Password hashes made at once; 0 is the number of CPUs."`
 	HashQueue   int    `default:"256" placeholder:"N" help:"Password hashes that may wait; more are answered 809."`
-	HashHelper  bool   `default:"true" negatable:"" help:"Hash passwords in a process of its own, which runs only where nothing else wants to and is the first to go where memory runs out."`
+	HashHelper  bool   `default:"true" negatable:"" help:"Hash passwords in a process of its own, at the lowest priority, which is the first to go where memory runs out."`
 
 	MaxConnections int           `default:"0" placeholder:"N" help:"Open connections; more get HTTP 503. 0 is the limit of open files less 200."`
 	MaxInFlight    int           `default:"64" placeholder:"N" help:"Requests of one connection being worked on; more are answered 807."`
