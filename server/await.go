@@ -31,17 +31,19 @@ func (l *looking) begin() bool {
 	return l.now
 }
 
-// end is called after begin allowed a look, when it has ended. It reports whether
-// it was the last.
-func (l *looking) end() bool {
+// end is called after begin allowed a look, when it has ended. If it was the last,
+// it calls restore before anybody else can read.
+func (l *looking) end(restore func(time.Time) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.now = false
+	if l.over {
+		_ = restore(time.Time{})
+	}
 	if l.unused != nil {
 		close(l.unused)
 		l.unused = nil
 	}
-	return l.over
 }
 
 // look runs f on the read buffer, unless the connection is closing.
@@ -50,9 +52,7 @@ func (c *conn) look(f func(in *bufio.Reader)) {
 		return
 	}
 	f(c.peer.in)
-	if c.looking.end() {
-		_ = c.peer.SetReadDeadline(time.Time{})
-	}
+	c.looking.end(c.peer.SetReadDeadline)
 }
 
 // await waits until the client has sent something, or the connection is broken

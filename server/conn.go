@@ -53,7 +53,7 @@ type conn struct {
 	hashing  hashing
 	order    order
 	out      outbound
-	left     []byte // of a frame, to be written before anything else
+	left     []byte // frames that Flush took and could not write; the next writer's first
 
 	failures  atomic.Int32  // of the first message: wrong keys and passwords
 	feeds     subscriptions // of an admin
@@ -279,11 +279,18 @@ func (c *conn) handshake(code websocket.StatusCode, reason string) {
 	c.closed = make(chan struct{})
 	go func() {
 		defer close(c.closed)
+		// The library waits 5 s for the rest of a header, but without end for that
+		// of a payload.
+		cut := time.AfterFunc(handshakeTimeout, func() { _ = c.peer.Conn.Close() })
+		defer cut.Stop()
 		c.endLooking()
 		_ = c.ws.Close(code, reason)
 		_ = c.peer.Conn.Close()
 	}()
 }
+
+// handshakeTimeout is how long a peer may keep a closing handshake waiting.
+const handshakeTimeout = 10 * time.Second
 
 // abandon closes a connection whose peer does not read: a close frame is tried,
 // but nothing is waited for.

@@ -168,3 +168,22 @@ func TestTheFirstMessageMayComeWithTheHandshake(t *testing.T) {
 		t.Errorf("the handshake's answer is %q", got.String())
 	}
 }
+
+// The header promises a payload that never comes; the server closes, and must not
+// wait for it.
+func TestAPeerThatHoldsUpTheClosingHandshakeLosesItsPlace(t *testing.T) {
+	n := start(t, func(c *server.Config) { c.MaxConnections = 1 })
+	c := n.dial()
+	// A binary frame, masked, of 2^40 bytes.
+	if err := c.WriteRaw([]byte{0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "its place is free", func() bool {
+		conn, err := wiretest.Open(n.addr, nil)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+}

@@ -124,9 +124,13 @@ func (c *conn) writeNow() bool {
 	buffer := getBuffer()
 	b := appendBatch(*buffer, batch)
 	b = append(b, control...)
-	n, err := c.peer.tryWrite(b)
-	if err == nil && n < len(b) {
-		c.left = append([]byte(nil), b[n:]...)
+	taken, whole, err := c.peer.tryWrite(b)
+	switch {
+	case err != nil:
+	case !taken:
+		c.left = append([]byte(nil), b...)
+	case !whole:
+		c.left = []byte{} // nothing of ours, but the socket's has to follow
 	}
 	putBuffer(buffer, b)
 	c.written(batch)
@@ -137,7 +141,7 @@ func (c *conn) writeNow() bool {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c.left != nil || o.waits() {
+	if c.left != nil || o.waits() || o.closing != nil { // whoever closes leaves the end to the writer
 		return false
 	}
 	o.writing = false

@@ -34,6 +34,7 @@ type peerConn struct {
 	// Whole frames are written, ours and the library's, so that they never mix.
 	mu       sync.Mutex // of writing
 	deadline time.Time  // the write deadline that is set
+	rest     []byte     // of a frame that tryWrite began; goes before anything else
 	try      *tryWriter // made by the first tryWrite; nil where there is none
 	tried    bool
 }
@@ -68,6 +69,15 @@ func (p *peerConn) Write(b []byte) (int, error) {
 	if err := p.moveDeadline(); err != nil {
 		return 0, err
 	}
+	if rest := p.rest; rest != nil {
+		p.rest = nil
+		if _, err := p.Conn.Write(rest); err != nil {
+			return 0, err
+		}
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
 	return p.Conn.Write(b)
 }
 
@@ -83,24 +93,31 @@ func (p *peerConn) moveDeadline() error {
 	return p.SetWriteDeadline(p.deadline)
 }
 
-// tryWrite writes what can be written without waiting, for the kernel or for
-// another writer, and returns how much that was. The rest must follow before
-// anything else is written.
-func (p *peerConn) tryWrite(b []byte) (int, error) {
+// tryWrite writes frames without waiting, for the kernel or for another writer. It
+// reports whether it took them, and whether all of them went out; if not, the
+// rest goes before whatever is written next, which may be nothing.
+func (p *peerConn) tryWrite(b []byte) (taken, whole bool, err error) {
 	if !p.mu.TryLock() {
-		return 0, nil
+		return false, false, nil
 	}
 	defer p.mu.Unlock()
 	if !p.tried {
 		p.try, p.tried = newTryWriter(p.Conn), true
 	}
-	if p.try == nil {
-		return 0, nil
+	if p.try == nil || p.rest != nil {
+		return false, false, nil
 	}
 	if err := p.moveDeadline(); err != nil { // one that has passed fails this write as well
-		return 0, err
+		return false, false, err
 	}
-	return p.try.write(b)
+	n, err := p.try.write(b)
+	if err != nil || n == 0 {
+		return false, false, err
+	}
+	if n < len(b) {
+		p.rest = append([]byte(nil), b[n:]...)
+	}
+	return true, n == len(b), nil
 }
 
 // A leanHijacker lets the WebSocket library take a connection over from net/http

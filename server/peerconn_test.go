@@ -107,38 +107,47 @@ func TestWhatASocketDoesNotTakeAtOnceIsLeft(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i % 251)
 	}
-	var sent []byte
-	for { // until the kernel takes no more
-		n, err := p.tryWrite(data)
-		if err != nil {
-			t.Fatal(err)
+	var want []byte
+	for whole := true; whole; { // until the kernel takes no more
+		var taken bool
+		if taken, whole, err = p.tryWrite(data); err != nil || !taken {
+			t.Fatalf("taken %v, %v", taken, err)
 		}
-		sent = append(sent, data[:n]...)
-		if n < len(data) {
-			break
-		}
+		want = append(want, data...)
 	}
-	got := make([]byte, len(sent))
-	if _, err := io.ReadFull(there, got); err != nil || !bytes.Equal(got, sent) {
+	if taken, _, err := p.tryWrite(data); taken || err != nil {
+		t.Errorf("before the rest of what was begun something else is taken, %v", err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := p.Write([]byte("then"))
+		written <- err
+	}()
+	want = append(want, "then"...)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(there, got); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("what came is not what was sent: %v", err)
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
 	}
 	p.deadline = time.Now().Add(-time.Minute) // that of a write long ago
 	if err := here.SetWriteDeadline(p.deadline); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := p.tryWrite([]byte("x")); n != 1 || err != nil {
-		t.Errorf("after the deadline of an earlier write: %d, %v", n, err)
+	if taken, whole, err := p.tryWrite([]byte("x")); !taken || !whole || err != nil {
+		t.Errorf("after the deadline of an earlier write: %v, %v, %v", taken, whole, err)
 	}
 	there.Close()
 	here.Close()
-	if _, err := p.tryWrite(data); err == nil {
+	if _, _, err := p.tryWrite(data); err == nil {
 		t.Error("a closed socket takes something")
 	}
 	pipe, other := net.Pipe()
 	defer pipe.Close()
 	defer other.Close()
-	if n, err := newPeerConn(pipe, nil, time.Minute).tryWrite(data); n != 0 || err != nil {
-		t.Errorf("what is no socket took %d bytes, %v", n, err)
+	if taken, _, err := newPeerConn(pipe, nil, time.Minute).tryWrite(data); taken || err != nil {
+		t.Errorf("what is no socket took something, %v", err)
 	}
 }
 

@@ -13,20 +13,15 @@ import (
 
 const (
 	batchCommands = 128 // at most so many commands in one round trip, unless one call brings more
-	batchSenders  = 4   // round trips under way at once, at most
-	batchEager    = 2   // so many begin with whatever there is
-	batchWorth    = 32  // one more begins when so many calls wait
+	batchSenders  = 4   // round trips under way at once
 	batchTimeout  = 3 * time.Second
 )
 
 // A batcher sends the commands of concurrent callers together. There is no
 // timer: a batch leaves as soon as a sender is free, and what arrives while they
 // are busy makes the next batch. So one caller alone waits for nobody, and a
-// thousand share a handful of round trips. Where two round trips are under way, a
-// third is begun for many calls only: each costs both sides system calls and
-// wake-ups, and a small one hardly less than a large one. (Users.get at 100
-// connections took 1.8 times the CPU of an echo with two senders and 2.1 with
-// four, while a thousand callers got as much.)
+// thousand share a handful of round trips. Two senders would be cheaper, but two
+// batches that hang would stop everybody.
 //
 // A reply with an error belongs to its command alone. A broken connection fails
 // all commands of that batch.
@@ -125,7 +120,7 @@ func (b *batcher) wait(ctx context.Context, c *call) error {
 		return errClosed
 	}
 	b.queue = append(b.queue, c)
-	if b.idle > batchSenders-batchEager || b.idle > 0 && len(b.queue) >= batchWorth {
+	if b.idle > 0 {
 		b.idle--
 		b.wake <- struct{}{} // has room: one token a sender
 	}
