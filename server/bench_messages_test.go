@@ -2,12 +2,8 @@ package server_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"rollcall/loadtest/bare"
 	"rollcall/loadtest/bare/turns"
@@ -71,28 +67,8 @@ type speaker struct {
 
 // converse lets all speakers ask and await together so many times.
 func converse(b *testing.B, all []speaker, count int) turns.Share {
-	took := make([][]time.Duration, len(all))
-	s := turns.Measure(count, func() {
-		var left atomic.Int64
-		left.Store(int64(count))
-		var done sync.WaitGroup
-		for i, s := range all {
-			done.Go(func() {
-				for left.Add(-1) >= 0 {
-					began := time.Now()
-					if _, err := s.conn.Ask(s.message); err != nil {
-						b.Error(err)
-						return
-					}
-					took[i] = append(took[i], time.Since(began))
-				}
-			})
-		}
-		done.Wait()
+	return turns.Together(b, len(all), count, func(caller, _ int) error {
+		_, err := all[caller].conn.Ask(all[caller].message)
+		return err
 	})
-	if b.Failed() {
-		b.FailNow()
-	}
-	s.Figures = map[string]float64{"p99-ms": turns.Percentile(slices.Concat(took...), 0.99)}
-	return s
 }

@@ -3,13 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"rollcall/loadtest/bare"
 	"rollcall/loadtest/bare/turns"
 	"rollcall/store/storetest"
 )
@@ -37,11 +32,11 @@ func benchReadUsers(b *testing.B, callers, count int) {
 	redis := storetest.SharedRedis(b).URL()
 	s := openTest(b, Config{URL: redis})
 	ids := benchUsers(b, s, 1000)
-	plain, err := bare.OpenRedis(redis)
+	plain, err := openBareRedis(redis)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { plain.Close() })
+	b.Cleanup(func() { plain.close() })
 	ctx := context.Background()
 	keys := make([]string, len(ids))
 	for i, id := range ids {
@@ -57,41 +52,14 @@ func benchReadUsers(b *testing.B, callers, count int) {
 		}
 	}
 	way := func(name string, read func(i int) error) turns.Contestant {
-		return turns.Contestant{Name: name, Run: func() turns.Share { return readTogether(b, callers, count, read) }}
+		return turns.Contestant{Name: name, Run: func() turns.Share { return turns.Together(b, callers, count, func(_, i int) error { return read(i) }) }}
 	}
 	turns.Run(b, "users/s",
-		way("go-redis", hash(plain.HGetAll)),
-		way("autopipeline", hash(plain.HGetAllShared)),
+		way("go-redis", hash(plain.get)),
+		way("autopipeline", hash(plain.getShared)),
 		way("store", func(i int) error {
 			_, err := s.User(ctx, ids[i%len(ids)])
 			return err
 		}),
 	)
-}
-
-// readTogether spreads count reads over callers.
-func readTogether(b *testing.B, callers, count int, read func(i int) error) turns.Share {
-	took := make([][]time.Duration, callers)
-	s := turns.Measure(count, func() {
-		var next atomic.Int64
-		var done sync.WaitGroup
-		for caller := range callers {
-			done.Go(func() {
-				for i := int(next.Add(1)); i <= count; i = int(next.Add(1)) {
-					began := time.Now()
-					if err := read(i); err != nil {
-						b.Error(err)
-						return
-					}
-					took[caller] = append(took[caller], time.Since(began))
-				}
-			})
-		}
-		done.Wait()
-	})
-	if b.Failed() {
-		b.FailNow()
-	}
-	s.Figures = map[string]float64{"p99-ms": turns.Percentile(slices.Concat(took...), 0.99)}
-	return s
 }

@@ -3,10 +3,10 @@
 // something only as a ratio to one of these, taken in turns in the same run.
 //
 // [Echo], [LeanEcho] and [FanOut] are servers on the library on which Rollcall's
-// own server stands, and [Redis] is the client library on which its store does.
-// [Conn] is the client for both sides of a comparison. It costs little, so that
+// own server stands, and [Hashes] is the bare password hash. [Conn] is the client for both sides of a comparison. It costs little, so that
 // what is measured is the server.
 //
-// The package imports no package of ours, and only benchmarks import it. That is
-// why it may use go-redis, which in the program is the store's alone.
+// The package imports no package of ours, and only benchmarks import it. The
+// reference of reading users, go-redis by itself, is in the store's own
+// benchmarks: no other package imports go-redis.
 package bare

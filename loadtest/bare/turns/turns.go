@@ -11,6 +11,8 @@ package turns
 import (
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -87,6 +89,35 @@ func Measure(count int, work func()) Share {
 	cpu, began := CPU(), time.Now()
 	work()
 	return Share{Count: count, Took: time.Since(began), CPU: CPU() - cpu}
+}
+
+// Together lets so many callers call f until it was called count times, and
+// reports the 99th percentile of a call, p99-ms, too. i counts from 1 over all
+// callers. An error ends the benchmark.
+func Together(b *testing.B, callers, count int, f func(caller, i int) error) Share {
+	took := make([][]time.Duration, callers)
+	s := Measure(count, func() {
+		var next atomic.Int64
+		var done sync.WaitGroup
+		for caller := range callers {
+			done.Go(func() {
+				for i := int(next.Add(1)); i <= count; i = int(next.Add(1)) {
+					began := time.Now()
+					if err := f(caller, i); err != nil {
+						b.Error(err)
+						return
+					}
+					took[caller] = append(took[caller], time.Since(began))
+				}
+			})
+		}
+		done.Wait()
+	})
+	if b.Failed() {
+		b.FailNow()
+	}
+	s.Figures = map[string]float64{"p99-ms": Percentile(slices.Concat(took...), 0.99)}
+	return s
 }
 
 // CPU is what this process has used, in user and system mode.
