@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == hashHelper {
 		main()
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
+	goleak.VerifyTestMain(withBrowser{m}, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
 }
 
 // startProcess runs serve in a process of its own until it listens.
