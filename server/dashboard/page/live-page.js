@@ -1,0 +1,3 @@
+export class LivePage extends HTMLElement {
+  show() {}
+}
