@@ -1,0 +1,3 @@
+export class AdminsPage extends HTMLElement {
+  show() {}
+}

@@ -1,0 +1,3 @@
+export class OverviewPage extends HTMLElement {
+  show() {}
+}

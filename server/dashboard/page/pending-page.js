@@ -1,0 +1,3 @@
+export class PendingPage extends HTMLElement {
+  show() {}
+}

@@ -1,0 +1,3 @@
+export class ScopesPage extends HTMLElement {
+  show() {}
+}

@@ -1,0 +1,3 @@
+export class ServerPage extends HTMLElement {
+  show() {}
+}

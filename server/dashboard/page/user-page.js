@@ -1,0 +1,3 @@
+export class UserPage extends HTMLElement {
+  show() {}
+}

@@ -1,0 +1,3 @@
+export class UsersPage extends HTMLElement {
+  show() {}
+}
