@@ -7,13 +7,17 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rollcall/server/dashboard"
 )
 
-// mainHandler serves clients, the pages behind mailed links, and the probes.
+// mainHandler serves clients, the pages behind mailed links, the dashboard, and
+// the probes.
 func (s *Server) mainHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.acceptWebSocket)
 	s.pages.Register(mux)
+	dashboard.Register(mux)
 	s.probes(mux)
 	if s.cfg.OpsListen == "" {
 		mux.Handle("GET /metrics", loopbackOnly(s.metricsHandler()))
