@@ -9,7 +9,7 @@ export class NodeTable {
   #nodes = new Map(); // name to {node, goneAt}
   #body = h("tbody");
   #foot = h("tfoot");
-  #says = h("p", { class: "quiet" }, "Loading…");
+  #says = h("p", { class: "quiet says" }, "Loading…");
   #table = h("table", { hidden: true }, h("caption", { class: "hidden" }, "Nodes"),
     h("thead", null, h("tr", null, ["Node", "Version", "Started"].map((name) => h("th", { scope: "col" }, name)),
       ["Connections", "Sessions", "Hash queue"].map((name) => h("th", { scope: "col", class: "n" }, name)))),

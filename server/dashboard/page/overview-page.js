@@ -64,11 +64,11 @@ export class OverviewPage extends HTMLElement {
     this.spark = sparkline();
     this.tiles = {
       online: tile("Online now", "players"),
-      rate: tile("Logins per second", `mean of the last ${RATE_OVER} s; the line is of 2 min`, h("dd", null, this.spark)),
-      failures: tile("Failure rate", "of the logins of the last minute"),
+      rate: tile("Logins per second", `over ${RATE_OVER} s; the line: 2 min`, h("dd", { class: "course" }, this.spark)),
+      failures: tile("Failure rate", "of the last minute's logins"),
       users: tile("Users", "accounts"),
       pending: tile("Pending", "not confirmed yet"),
-      dau: tile("DAU", "active today"),
+      dau: tile("DAU", "active today (UTC)"),
       wau: tile("WAU", "in the last 7 days"),
       mau: tile("MAU", "in the last 30 days"),
     };
@@ -86,7 +86,7 @@ export class OverviewPage extends HTMLElement {
       failures: chartCard("Failed logins"),
       active: chartCard("Active users", "Users who were there on a day, in the 7 and in the 30 days that end with it. Days are those of UTC.", "wide"),
     };
-    this.noActive = h("p", { class: "quiet wide" }, "DAU, WAU and MAU are counted by days: over 7 d and 30 d there is a chart of them.");
+    this.noActive = h("p", { class: "quiet says wide" }, "DAU, WAU and MAU are counted by days: over 7 d and 30 d there is a chart of them.");
     this.table = new NodeTable();
     this.scopes = new ScopeTable(this.session, (names) => this.#offer(names));
     fill(this, h("div", { class: "head" }, h("h1", null, "Overview"),

@@ -36,11 +36,11 @@ export function linear(from, to, start, end) {
  * Round times from `from` to `to`, in ms, at most `most` of them: [{at, day}],
  * day where the tick is a midnight. Round is what is round on the wall clock of
  * the browser's zone, also on the days when it is put forward or back; with utc,
- * what is round in UTC.
+ * what is round in UTC. They are least ms apart or more.
  */
-export function timeTicks(from, to, most, utc = false) {
+export function timeTicks(from, to, most, { utc = false, least = 0 } = {}) {
   if (!(to > from) || most < 1) return [];
-  const distance = DISTANCES.find((d) => (to - from) / d <= most) ?? DISTANCES.at(-1);
+  const distance = DISTANCES.find((d) => d >= least && (to - from) / d <= most) ?? DISTANCES.at(-1);
   const wall = utc ? utcWall : localWall;
   const start = wall.parts(from);
   const found = [];

@@ -24,7 +24,7 @@ export class ScopeTable {
   #asked = perFrame(() => this.#draw());
   #all = false;
 
-  #says = h("p", { class: "quiet" }, "Loading…");
+  #says = h("p", { class: "quiet says" }, "Loading…");
   #body = h("tbody");
   #more = h("button", { type: "button", class: "small", hidden: true, onclick: () => { this.#all = true; this.#draw(); } });
   #table = h("table", { hidden: true }, h("caption", { class: "hidden" }, "By scope"),

@@ -18,7 +18,8 @@ const utcDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeri
  *   step        their length in ms; days are those of UTC
  *   kind        "line" or "bars"
  *   series      [{name, values, color, format, plotted}]: a value for each time,
- *               or null; color 0 to 3; plotted false: in readout and table alone
+ *               or null; color 0 to 3; plotted false: in readout and table alone.
+ *               From the second on they differ by dashes as well
  *   unfinished  whether the last step still goes on; it is drawn paler
  */
 export class TimeChart extends HTMLElement {
@@ -97,7 +98,7 @@ export class TimeChart extends HTMLElement {
 
     const ends = { left, right: width - RIGHT, bottom: height - BOTTOM };
     fill(this.#grid, this.#levels(levels, ends), times.length > 0 && this.#moments(from, to, ends));
-    fill(this.#marks, plotted.map((s) => (data.kind === "bars" ? this.#bars(s, plotted) : this.#line(s))));
+    fill(this.#marks, plotted.map((s, nth) => (data.kind === "bars" ? this.#bars(s, nth, plotted.length) : this.#line(s, nth))));
     const something = all.some(Boolean);
     this.#nothing.hidden = something && most > 0;
     this.#nothing.textContent = something ? "None in this time" : "No data for this time";
@@ -121,7 +122,7 @@ export class TimeChart extends HTMLElement {
   #moments(from, to, { left, right, bottom }) {
     const daily = this.#data.step >= DAY;
     const shift = daily ? this.#data.step / 2 : 0; // a day's name stands below its middle
-    return timeTicks(from, to - shift, Math.max(2, Math.floor((right - left) / 64)), daily).map(({ at, day: midnight }) => {
+    return timeTicks(from, to - shift, Math.max(2, Math.floor((right - left) / 58)), { utc: daily, least: this.#data.step }).map(({ at, day: midnight }) => {
       const x = Math.round(this.#x(at + shift)) + 0.5;
       const text = daily ? utcDay.format(at) : midnight ? day(at) : minute(at);
       const half = (text.length * LETTER) / 2;
@@ -135,24 +136,25 @@ export class TimeChart extends HTMLElement {
   /** Where a step's value is drawn: in its middle. */
   #middle(i) { return this.#x(this.#data.times[i] + this.#data.step / 2); }
 
-  #line(series) {
+  #line(series, nth) {
+    const look = `c${series.color} d${nth}`;
     const points = series.values.map((v, i) => (v === null || v === undefined ? null : [this.#middle(i), this.#y(v)]));
     const open = this.#data.unfinished && points.length > 1 ? points.slice(-2) : null;
     if (open) points.pop();
     const alone = points.filter((p, i) => p && !points[i - 1] && !points[i + 1]); // no line leads there
     return [
-      svg("path", { class: `line c${series.color}`, d: linePath(points) }),
-      open && svg("path", { class: `line c${series.color} open`, d: linePath(open) }),
-      alone.map(([x, y]) => svg("circle", { class: `dot c${series.color}`, cx: x, cy: y, r: 3 })),
+      svg("path", { class: `line ${look}`, d: linePath(points) }),
+      open && svg("path", { class: `line ${look} open`, d: linePath(open) }),
+      alone.map(([x, y]) => svg("circle", { class: `dot ${look}`, cx: x, cy: y, r: 3 })),
     ];
   }
 
-  #bars(series, plotted) {
+  #bars(series, nth, of) {
+    const look = `c${series.color} d${nth}`;
     const { times, step, unfinished } = this.#data;
     const all = this.#x(step) - this.#x(0);
     const gap = all > 5 ? Math.min(4, all * 0.2) : 0;
-    const width = (all - gap) / plotted.length;
-    const nth = plotted.indexOf(series);
+    const width = (all - gap) / of;
     const bars = times.map((t, i) => {
       const v = series.values[i] ?? 0;
       const y = this.#y(v);
@@ -160,8 +162,8 @@ export class TimeChart extends HTMLElement {
     });
     const open = unfinished ? bars.splice(-1) : [];
     return [
-      svg("path", { class: `bars c${series.color}`, d: barPath(bars) }),
-      svg("path", { class: `bars c${series.color} open`, d: barPath(open) }),
+      svg("path", { class: `bars ${look}`, d: barPath(bars) }),
+      svg("path", { class: `bars ${look} open`, d: barPath(open) }),
     ];
   }
 
@@ -183,7 +185,7 @@ export class TimeChart extends HTMLElement {
     const names = plotted.map((s) => s.name).join();
     if (this.#legend.dataset.names === names) return;
     this.#legend.dataset.names = names;
-    fill(this.#legend, plotted.map((s) => h("li", null, swatch(s, this.#data.kind), s.name)));
+    fill(this.#legend, plotted.map((s, nth) => h("li", null, swatch(s, nth, this.#data.kind), s.name)));
   }
 
   #point(event) {
@@ -222,12 +224,13 @@ export class TimeChart extends HTMLElement {
     }
     const time = when(data.times[i], data.step) + (data.unfinished && i === data.times.length - 1 ? ", so far" : "");
     const told = data.series.map((s) => [s, tell(s, i)]);
+    const plotted = this.#plotted;
     this.#probe.setAttribute("aria-valuetext", `${time}: ${told.map(([s, v]) => `${s.name} ${v}`).join(", ")}`);
     fill(this.#readout, h("p", null, time), h("dl", null, told.map(([s, v]) => h("div", null,
-      h("dt", null, s.plotted !== false && swatch(s, data.kind), s.name), h("dd", null, v)))));
+      h("dt", null, plotted.includes(s) && swatch(s, plotted.indexOf(s), data.kind), s.name), h("dd", null, v)))));
     const x = this.#middle(i), bottom = this.#plot.clientHeight - BOTTOM;
     fill(this.#cross, svg("line", { x1: x, x2: x, y1: TOP, y2: bottom }),
-      data.kind !== "bars" && this.#plotted.filter((s) => s.values[i] !== null && s.values[i] !== undefined)
+      data.kind !== "bars" && plotted.filter((s) => s.values[i] !== null && s.values[i] !== undefined)
         .map((s) => svg("circle", { class: `dot c${s.color}`, cx: x, cy: this.#y(s.values[i]), r: 4 })));
     const box = this.#readout.offsetWidth, room = this.#plot.clientWidth;
     const beside = x + 12 + box <= room ? x + 12 : x - 12 - box;
@@ -261,9 +264,10 @@ function when(at, step) {
   return step > 60_000 ? `${begin}–${minute(at + step)}` : begin;
 }
 
-function swatch(series, kind) {
-  const mark = kind === "bars" ? svg("path", { class: `bars c${series.color}`, d: "M5 1h12v8h-12z" })
-    : svg("path", { class: `line c${series.color}`, d: "M0 5h22" });
+function swatch(series, nth, kind) {
+  const look = `c${series.color} d${nth}`;
+  const mark = kind === "bars" ? svg("path", { class: `bars ${look}`, d: "M5 1h12v8h-12z" })
+    : svg("path", { class: `line ${look}`, d: "M0 5h22" });
   return svg("svg", { class: "swatch", width: 22, height: 10, "aria-hidden": "true" }, mark);
 }
 

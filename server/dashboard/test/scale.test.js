@@ -94,8 +94,8 @@ test("time ticks rise, and none comes twice, on the day with a skipped hour", ()
 test("time ticks of a month are on midnights, and stay on the same days as time goes on", () => {
   inZone("UTC", () => {
     const from = Date.UTC(2026, 9, 25);
-    const before = timeTicks(from, from + 30 * DAY, 5, true).map(({ at }) => at);
-    const after = timeTicks(from + DAY, from + 31 * DAY, 5, true).map(({ at }) => at);
+    const before = timeTicks(from, from + 30 * DAY, 5, { utc: true }).map(({ at }) => at);
+    const after = timeTicks(from + DAY, from + 31 * DAY, 5, { utc: true }).map(({ at }) => at);
     assert.ok(before.length >= 4 && before.every((at) => at % DAY === 0));
     const common = after.filter((at) => before.includes(at));
     assert.ok(common.length >= before.length - 1);
@@ -105,11 +105,16 @@ test("time ticks of a month are on midnights, and stay on the same days as time 
 test("time ticks in UTC are midnights of UTC in any zone", () => {
   inZone("Pacific/Auckland", () => {
     const from = Date.UTC(2026, 10, 1);
-    for (const { at, day } of timeTicks(from, from + 7 * DAY, 8, true)) {
+    for (const { at, day } of timeTicks(from, from + 7 * DAY, 8, { utc: true })) {
       assert.equal(at % DAY, 0);
       assert.ok(day);
     }
   });
+});
+
+test("time ticks are as far apart as they have to be", () => {
+  const from = Date.UTC(2026, 10, 1);
+  assert.equal(timeTicks(from, from + 3 * DAY, 12, { utc: true, least: DAY }).length, 4);
 });
 
 test("time ticks are never more than fit, and none of no time", () => {
