@@ -10,14 +10,13 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"rollcall/protocol/npmtest"
+	"rollcall/internal/npmtest"
 )
 
 // axe checks roles, names, contrast and much else of a page.
 var axe = npmtest.Package{
-	Name:    "axe-core",
-	Version: "4.14.1",
-	SHA512:  "1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5",
+	Name: "axe-core", Version: "4.14.1",
+	Integrity: "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
 }
 
 // axeRules are WCAG 2.2, levels A and AA, and what axe's authors hold for good

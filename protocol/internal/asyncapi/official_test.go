@@ -6,18 +6,19 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"rollcall/protocol/npmtest"
+	"rollcall/internal/npmtest"
 )
 
-// The official JSON Schema of AsyncAPI 3.0.0.
+// The official JSON Schema of AsyncAPI 3.0.0 is in an npm package.
 var specs = npmtest.Package{
-	Name:    "@asyncapi/specs",
-	Version: "6.11.1",
-	SHA512:  "0375812ea00a1a8276fba15616da63065090d6814272ce06c45ef3b081af36aa7f9251941e3940dda01c67d5cc3292c613cccf7980f3db1f4598ee834ae2ab69",
+	Name: "@asyncapi/specs", Version: "6.11.1",
+	Integrity: "sha512-A3WBLqAKGoJ2+6FWFtpjBlCQ1oFCcs4GxF7zsIGvNqp/klGUHjlA3aAcZ9XMMpLGE8zPeYDz2x9FmO6DSuKraQ==",
 }
 
+const specsFile = "schemas/3.0.0.json"
+
 func TestTheDocumentIsValidByTheOfficialSchema(t *testing.T) {
-	official, err := jsonschema.UnmarshalJSON(bytes.NewReader(specs.File(t, "schemas/3.0.0.json")))
+	official, err := jsonschema.UnmarshalJSON(bytes.NewReader(specs.File(t, specsFile)))
 	if err != nil {
 		t.Fatal(err)
 	}
