@@ -71,7 +71,7 @@ export class AdminsPage extends HTMLElement {
       scopes?.length ? h("span", { class: "tags" }, scopes.map((scope) => h("span", { class: "tag" }, scope))) : "all",
       full(created_at),
       h("span", { class: "row" },
-        h("button", { type: "button", class: "small", "aria-label": `Set the password of ${name}`, onclick: () => this.#setPassword(name) }, "Set password"),
+        h("button", { type: "button", class: "small", "aria-label": `Set password of ${name}`, onclick: () => this.#setPassword(name) }, "Set password"),
         h("button", { type: "button", class: "small danger", "aria-label": `Delete ${name}`, onclick: () => this.#delete(name) }, "Delete")),
     ]))));
   }
