@@ -94,9 +94,7 @@ export function select(props, options, chosen) {
 /** A checkbox with its label; .control is the input. */
 export function check(label, props) {
   const control = h("input", { type: "checkbox", ...props });
-  const e = h("label", { class: "check" }, control, h("span", null, label));
-  e.control = control;
-  return e;
+  return h("label", { class: "check" }, control, h("span", null, label));
 }
 
 /** Runs a function at most once in each frame, however often it is asked for. */
