@@ -28,6 +28,7 @@
 package protocol
 
 //go:generate go run ./internal/asyncapi -o asyncapi.yaml
+//go:generate go run ./internal/typescript -o js
 
 // Limits of the wire. Sizes are in bytes.
 const (

@@ -117,6 +117,18 @@ const (
 	CloseSessionEnded  CloseCode = 4506 // the session was ended elsewhere
 )
 
+// CloseCodes returns the close codes of the contract, in order. The documentation
+// and the SDKs' constants are made from them.
+func CloseCodes() []CloseCode {
+	var codes []CloseCode
+	for code := CloseCode(4000); code < 5000; code++ {
+		if code.Reason() != "" {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
 // Reconnect reports whether a client should come back after this code. Codes of
 // RFC 6455 itself (1000–1015) count as a lost connection: all but a policy
 // violation and what a client did wrong are worth another try.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/protocol"
+	"rollcall/protocol/internal/comments"
 )
 
 // object is a mapping that keeps its order.
@@ -22,7 +23,7 @@ func ref(name string) object { return object{pair("$ref", "#/components/schemas/
 // schemas turns Go types into JSON Schemas (draft 7, which AsyncAPI 3 builds on).
 // A struct type is defined once, by its name, and referred to.
 type schemas struct {
-	comments comments
+	comments comments.Comments
 	defined  map[string]object
 }
 
@@ -89,7 +90,7 @@ func (s *schemas) define(t reflect.Type) {
 	}
 	s.defined[t.Name()] = object{} // stops a type that contains itself
 	schema := object{pair("type", "object")}
-	if doc := s.comments.types[t.Name()]; doc != "" {
+	if doc := s.comments.Type(t); doc != "" {
 		schema = append(schema, pair("description", doc))
 	}
 	var required []any
@@ -133,20 +134,10 @@ func (s *schemas) field(t reflect.Type, f protocol.Field) object {
 	if f.Type == reflect.TypeFor[protocol.Clearable]() {
 		schema = set(schema, "type", []any{"string", "null"})
 	}
-	if doc := s.comments.fields[t.Name()+"."+goName(t, f.Name)]; doc != "" && schema[0].Key != "$ref" {
+	if doc := s.comments.Field(t, f.Name); doc != "" && schema[0].Key != "$ref" {
 		schema = append(schema, pair("description", doc))
 	}
 	return schema
-}
-
-// goName returns the name in Go of the member that the wire calls name.
-func goName(t reflect.Type, name string) string {
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag.Get("json"); tag == name || tag == name+",omitzero" {
-			return t.Field(i).Name
-		}
-	}
-	return ""
 }
 
 // bounded adds the bounds of a rule, in order of their names.

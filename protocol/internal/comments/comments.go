@@ -1,4 +1,6 @@
-package main
+// Package comments reads the doc comments of package protocol, which no
+// reflection shows, for the documents that are written from its types.
+package comments
 
 import (
 	"fmt"
@@ -6,19 +8,20 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"reflect"
 	"strings"
 )
 
-// comments are the doc comments of package protocol's types, and the line
-// comments of their fields, which no reflection shows.
-type comments struct {
+// Comments are the doc comments of a package's types, and the line comments of
+// their fields, each on one line.
+type Comments struct {
 	types  map[string]string // by type
 	fields map[string]string // by type and the field's Go name: "Session.Token"
 }
 
-// readComments parses the Go files of a folder.
-func readComments(folder string) (comments, error) {
-	c := comments{map[string]string{}, map[string]string{}}
+// Read parses the Go files of a folder.
+func Read(folder string) (Comments, error) {
+	c := Comments{map[string]string{}, map[string]string{}}
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
 		return c, fmt.Errorf("list source files: %w", err)
@@ -40,7 +43,7 @@ func readComments(folder string) (comments, error) {
 	return c, nil
 }
 
-func (c comments) read(decl *ast.GenDecl) {
+func (c Comments) read(decl *ast.GenDecl) {
 	for _, spec := range decl.Specs {
 		ts := spec.(*ast.TypeSpec)
 		doc := ts.Doc
@@ -58,6 +61,19 @@ func (c comments) read(decl *ast.GenDecl) {
 			}
 		}
 	}
+}
+
+// Type returns the doc comment of a type.
+func (c Comments) Type(t reflect.Type) string { return c.types[t.Name()] }
+
+// Field returns the line comment of the member that the wire calls name.
+func (c Comments) Field(t reflect.Type, name string) string {
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag.Get("json"); tag == name || tag == name+",omitzero" {
+			return c.fields[t.Name()+"."+t.Field(i).Name]
+		}
+	}
+	return ""
 }
 
 // oneLine joins a comment's lines and strips the brackets of its doc links.
