@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 // startProcess runs serve in a process of its own until it listens.
-func startProcess(t *testing.T, args ...string) (cmd *exec.Cmd, address string) {
+func startProcess(t testing.TB, args ...string) (cmd *exec.Cmd, address string) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
