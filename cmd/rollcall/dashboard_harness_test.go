@@ -2,7 +2,6 @@ package main
 
 import (
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -123,5 +122,3 @@ func (d *dashboard) asOwner(on screen) *browserPage {
 	d.signIn(p, "admin", secretPassword)
 	return p
 }
-
-var _ = strings.Contains
