@@ -35,19 +35,28 @@ export class OverviewPage extends HTMLElement {
     if (!this.#built) this.#build();
     this.#timer = setInterval(() => this.#second(), 1000);
     document.addEventListener("visibilitychange", this);
+    this.session.addEventListener("state", this);
     this.#nodes.start();
   }
 
   disconnectedCallback() {
     clearInterval(this.#timer);
     document.removeEventListener("visibilitychange", this);
+    this.session.removeEventListener("state", this);
     this.#stats.stop();
     this.#nodes.stop();
     this.scopes.stop();
   }
 
-  handleEvent() {
-    if (document.visibilityState !== "visible") this.scopes.stop();
+  handleEvent({ type }) {
+    if (type === "state") {
+      if (this.session.state.phase === "connected") {
+        this.#stats.now();
+        this.#nodes.now();
+        this.scopes.start();
+      }
+      this.#second();
+    } else if (document.visibilityState !== "visible") this.scopes.stop();
     else {
       this.#second();
       this.scopes.start();
@@ -212,6 +221,7 @@ export class OverviewPage extends HTMLElement {
     this.tiles.failures.set(percent(rate));
     for (const name of ["rate", "failures"]) this.tiles[name].box.classList.toggle("old", !streams);
     this.tiles.failures.box.classList.toggle("alarm", streams && rate >= 0.5);
+    this.scopes.element.classList.toggle("old", !streams);
     this.#showAge(now, streams);
     this.#showStorm(now);
     if (this.#nodesAt) this.table.show(now);
@@ -243,7 +253,7 @@ export class OverviewPage extends HTMLElement {
     const takes = ms === null ? "logins take longer" : `logins take about ${duration(Math.max(1000, ms))}`;
     if (!this.banner.firstChild) fill(this.banner, h("strong", null, "Login storm"), h("span", { "aria-live": "off" }));
     // Only that it begins is read out, not each number.
-    this.banner.lastChild.textContent = `: ${count(waiting, "password hash", "password hashes")} ${waiting === 1 ? "waits" : "wait"} on ${count(nodes, "node")}; ${takes}`;
+    this.banner.lastChild.textContent = waiting === 0 ? ": no password hash waits any more" : `: ${count(waiting, "password hash", "password hashes")} ${waiting === 1 ? "waits" : "wait"} on ${count(nodes, "node")}; ${takes}`;
   }
 }
 
