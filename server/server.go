@@ -141,6 +141,7 @@ func (s *Server) enterRoutes() {
 	s.adminImportRoutes()
 	s.adminSessionRoutes()
 	s.adminStatRoutes()
+	s.adminServerRoutes()
 	s.feedRoutes()
 }
 
