@@ -95,7 +95,7 @@ export class OverviewPage extends HTMLElement {
       failures: chartCard("Failed logins"),
       active: chartCard("Active users", "Users who were there on a day, in the 7 and in the 30 days that end with it. Days are those of UTC.", "wide"),
     };
-    this.noActive = h("p", { class: "quiet says wide" }, "DAU, WAU and MAU are counted by days: over 7 d and 30 d there is a chart of them.");
+    this.noActive = h("p", { class: "quiet says wide" }, "DAU, WAU and MAU are counted by days: over 7\u00a0d and 30\u00a0d there is a chart of them.");
     this.table = new NodeTable();
     this.scopes = new ScopeTable(this.session, (names) => this.#offer(names));
     fill(this, h("div", { class: "head" }, h("h1", null, "Overview"),
