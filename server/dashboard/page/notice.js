@@ -13,7 +13,7 @@ export function notify(text, { bad = false } = {}) {
 
 /** What a failed call is told as. */
 export function explain(error) {
-  if (error?.status === 606) return "Your role does not permit that.";
+  if (error?.status === 606 && error.message === "not permitted") return "Your role does not permit that.";
   return error?.message || String(error);
 }
 

@@ -4,7 +4,9 @@
 
 /** Reads a fragment: {page, args, params}. */
 export function parse(hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const text = hash.replace(/^#\/?/, "");
+  const mark = text.indexOf("?");
+  const [path, query] = mark < 0 ? [text, ""] : [text.slice(0, mark), text.slice(mark + 1)];
   const [page, ...args] = path.split("/").map(decode);
   return { page, args, params: new URLSearchParams(query) };
 }
