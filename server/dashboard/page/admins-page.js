@@ -107,7 +107,9 @@ export class AdminsPage extends HTMLElement {
       body: [h("p", null, own ? "You stay signed in here, and are signed out everywhere else." : `${name} is signed out everywhere.`), newPassword()],
       act: (data) => this.session.admin.admins.setPassword({ name, password: password(data) }),
     });
-    if (done) notify(own ? "Your password is changed" : `The password of ${name} is set`);
+    if (!done) return;
+    notify(own ? "Your password is changed" : `The password of ${name} is set`);
+    if (own) this.#audit.start(); // its connection was one of those elsewhere
   }
 
   async #delete(name) {
