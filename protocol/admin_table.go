@@ -41,6 +41,14 @@ var (
 		Doc: "The server processes that share this store.",
 	}, None{}, []NodeObject{{Node: "n1", Version: "0.1.0", StartedAt: sampleTime, Connections: 12, Sessions: 10}})
 
+	AdminServer = define(Message{
+		Type: "admin.server", Access: AccessOperator,
+		Doc:      "The server process that this connection leads to: its settings, secrets masked, with where each came from, and warnings about what is unsafe. For accounts of all scopes (606).",
+		Statuses: []Status{StatusNotPermitted},
+	}, None{}, ServerInfo{Node: "n1", Version: "0.1.0", Go: "go1.26.0", Store: StoreEmbedded,
+		Settings: []Setting{{Name: "listen", Value: `":7600"`, Source: "flag"}, {Name: "redis", Value: `""`, Source: "default", Note: "the embedded store"}},
+		Warnings: []Warning{{Code: "embedded_store", Text: "The embedded store is for trying Rollcall out."}}})
+
 	AdminUsersList = define(Message{
 		Type: "admin.users.list", Access: AccessViewer,
 		Doc:      "One page of a scope's users, by username (compared as usernames are) or by time of creation. A page may be short of the limit where the filter is sparse.",

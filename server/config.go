@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"rollcall/protocol"
 	"rollcall/server/passwords"
 )
 
@@ -109,6 +110,9 @@ type Config struct {
 	Node string
 	// Version is shown to admins.
 	Version string
+	// Settings are what this Config was made of, as admins are shown it, with no
+	// secret in it.
+	Settings []protocol.Setting
 	// Logger is where the server logs. Default: slog.Default.
 	Logger *slog.Logger
 }

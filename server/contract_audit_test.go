@@ -114,7 +114,7 @@ func TestAnExportHasEverythingLessSecrets(t *testing.T) {
 }
 
 // readings are the admin's messages that change nothing that anybody else sees.
-var readings = strings.Fields(`admin.login admin.subscribe admin.unsubscribe admin.stats admin.nodes admin.users.list admin.users.get
+var readings = strings.Fields(`admin.login admin.subscribe admin.unsubscribe admin.stats admin.nodes admin.server admin.users.list admin.users.get
 	admin.users.export admin.sessions.list admin.scopes.list admin.scopes.deliveries admin.admins.list`)
 
 // A changing is one message that changes something, and what its event is to say.
@@ -206,7 +206,7 @@ func TestWhatAnAdminReadsOrIsRefusedIsNotTold(t *testing.T) {
 		admin := b.admin()
 		s := b.subscribed(admin, ok(t, admin.Call("admin.subscribe", obj{"scope": theScope})))
 		for typ, params := range map[string]obj{
-			"admin.unsubscribe": {"subscription": s.id}, "admin.stats": {"scope": theScope}, "admin.nodes": nil, "admin.users.list": {"scope": theScope},
+			"admin.unsubscribe": {"subscription": s.id}, "admin.stats": {"scope": theScope}, "admin.nodes": nil, "admin.server": nil, "admin.users.list": {"scope": theScope},
 			"admin.users.get": u.ref(), "admin.users.export": u.ref(), "admin.sessions.list": {"scope": theScope}, "admin.scopes.list": nil, "admin.admins.list": nil,
 		} {
 			ok(t, admin.Call(typ, params))

@@ -32,6 +32,7 @@ var errands = []errand{
 	{"admin.unsubscribe", nil, 0}, // of a subscription made before
 	{"admin.stats", onScope, 1004},
 	{"admin.nodes", onNothing, 0},
+	{"admin.server", onNothing, 0},
 	{"admin.users.list", onScope, 1004},
 	{"admin.users.get", onUser, 604},
 	{"admin.users.create", onScope, 1004},

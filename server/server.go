@@ -18,10 +18,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"rollcall/server/dashboard"
 	"rollcall/server/oauth"
 	"rollcall/server/pages"
 	"rollcall/server/passwords"
@@ -139,6 +141,7 @@ func (s *Server) enterRoutes() {
 	s.adminImportRoutes()
 	s.adminSessionRoutes()
 	s.adminStatRoutes()
+	s.adminServerRoutes()
 	s.feedRoutes()
 }
 
@@ -181,17 +184,22 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 
 	failed := make(chan error, 2)
-	httpServers := []*http.Server{s.httpServer(s.mainHandler())}
-	go func() { failed <- httpServers[0].Serve(main) }()
+	var httpServers []*http.Server
+	serve := func(l net.Listener, h http.Handler) {
+		one := s.httpServer(h)
+		httpServers = append(httpServers, one)
+		go func() { failed <- one.Serve(l) }()
+	}
+	serve(main, s.mainHandler())
 	if ops != nil {
-		httpServers = append(httpServers, s.httpServer(s.opsHandler()))
-		go func() { failed <- httpServers[1].Serve(ops) }()
+		serve(ops, s.opsHandler())
 	}
 	s.ready.Store(true)
 	if s.opsAddr != nil {
 		s.log.Info("listening for operators", "address", s.opsAddr.String())
 	}
 	s.log.Info("listening", "address", s.addr.String(), "node", s.cfg.Node, "version", s.cfg.Version)
+	s.log.Info("dashboard", "url", strings.TrimSuffix(s.publicURL(), "/")+dashboard.Path)
 
 	select {
 	case err = <-failed:
@@ -244,7 +252,17 @@ func (s *Server) publicURL() string {
 	if a := s.Addr(); a != nil {
 		address = a.String()
 	}
+	if host, port, err := net.SplitHostPort(address); err == nil && isUnspecified(host) {
+		address = net.JoinHostPort("localhost", port)
+	}
 	return scheme + "://" + address
+}
+
+// isUnspecified reports whether a host to listen on stands for every address of
+// the machine.
+func isUnspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
 }
 
 // drain closes every connection, spread over most of the drain time, and waits

@@ -8,6 +8,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
+
+	"rollcall/protocol"
 )
 
 // unset says what a setting means that has no value of its own.
@@ -25,30 +27,45 @@ var unset = map[string]string{
 	"node":            "random",
 }
 
-// printConfig writes the effective settings of a command as a configuration
-// file, in the order of its help, secrets masked, and for each in a comment
-// where it came from.
-func printConfig(w io.Writer, command *kong.Node, s *settings) error {
+// effective returns the effective settings of a command, in the order of its
+// help, secrets masked, each with where it came from. It is what --print-config
+// prints and what admins are shown.
+func (s *settings) effective(command *kong.Node) ([]protocol.Setting, error) {
+	var all []protocol.Setting
 	for _, f := range command.Flags {
 		if !isSetting(f) {
 			continue
 		}
 		value, err := settingYAML(f)
 		if err != nil {
-			return fmt.Errorf("print %s: %w", f.Name, err)
+			return nil, fmt.Errorf("show %s: %w", f.Name, err)
 		}
-		comment := s.from[f.Name].String()
-		if meaning := unset[f.Name]; meaning != "" && (value == `""` || value == "0") {
-			comment += ": " + meaning
+		one := protocol.Setting{Name: f.Name, Value: value, Source: s.from[f.Name].String()}
+		if value == `""` || value == "0" {
+			one.Note = unset[f.Name]
 		}
-		if _, err := fmt.Fprintf(w, "%s: %s # %s\n", f.Name, value, comment); err != nil {
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// printConfig writes settings as a configuration file, with the rest of each in
+// a comment.
+func printConfig(w io.Writer, settings []protocol.Setting) error {
+	for _, one := range settings {
+		comment := one.Source
+		if one.Note != "" {
+			comment += ": " + one.Note
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s # %s\n", one.Name, one.Value, comment); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settingYAML returns a setting's value as YAML on one line.
+// settingYAML returns a setting's value as YAML on one line, masked where it is
+// a secret.
 func settingYAML(f *kong.Flag) (string, error) {
 	value := f.Target.Interface()
 	switch v := value.(type) {

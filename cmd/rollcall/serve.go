@@ -95,15 +95,19 @@ func (c *serveCommand) Run(ctx context.Context, p Program, s *settings, parsed *
 	if err := c.complete(s); err != nil {
 		return err
 	}
+	shown, err := s.effective(parsed.Selected())
+	if err != nil {
+		return err
+	}
 	if c.PrintConfig {
-		return printConfig(p.Stdout, parsed.Selected(), s)
+		return printConfig(p.Stdout, shown)
 	}
 	log := c.logger(p)
 	stopProfile, err := profileCPU(c.CPUProfile)
 	if err != nil {
 		return err
 	}
-	if err := c.run(ctx, p, log); err != nil {
+	if err := c.run(ctx, p, log, shown); err != nil {
 		_ = stopProfile()
 		return err
 	}
@@ -111,7 +115,7 @@ func (c *serveCommand) Run(ctx context.Context, p Program, s *settings, parsed *
 }
 
 // run opens the store and serves on it.
-func (c *serveCommand) run(ctx context.Context, p Program, log *slog.Logger) error {
+func (c *serveCommand) run(ctx context.Context, p Program, log *slog.Logger, shown []protocol.Setting) error {
 	if c.DebugListen != "" {
 		stop, err := listenForDebug(c.DebugListen, log)
 		if err != nil {
@@ -142,19 +146,20 @@ func (c *serveCommand) run(ctx context.Context, p Program, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	err = c.serve(ctx, p, st, log, p.helperCommand(memory.hashes))
+	config := c.config(log)
+	config.Settings, config.HashHelper = shown, p.helperCommand(memory.hashes)
+	err = c.serve(ctx, p, st, config)
 	if closeErr := st.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("close store: %w", closeErr)
 	}
 	return err
 }
 
-func (c *serveCommand) serve(ctx context.Context, p Program, st *store.Store, log *slog.Logger, helper passwords.HelperCommand) error {
+func (c *serveCommand) serve(ctx context.Context, p Program, st *store.Store, config server.Config) error {
+	log := config.Logger
 	if st.Embedded() {
 		c.tellAboutEmbedded(log)
 	}
-	config := c.config(log)
-	config.HashHelper = helper
 	srv, err := server.New(config, st)
 	if err != nil {
 		return err
