@@ -26,12 +26,12 @@ export class ScopeTable {
 
   #says = h("p", { class: "quiet says" }, "Loading…");
   #body = h("tbody");
-  #more = h("button", { type: "button", class: "small", hidden: true, onclick: () => { this.#all = true; this.#draw(); } });
+  #more = h("button", { type: "button", class: "small", hidden: true, onclick: () => this.#showAll() });
   #table = h("table", { hidden: true }, h("caption", { class: "hidden" }, "By scope"),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Scope"), COLUMNS.map(([name]) => h("th", { scope: "col", class: "n" }, name)))), this.#body);
 
   element = h("section", { class: "card scopes", "aria-labelledby": "overview-scopes" }, h("h2", { id: "overview-scopes" }, "By scope"),
-    this.#says, h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "By scope" }, this.#table), this.#more);
+    this.#says, h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Table of scopes" }, this.#table), this.#more);
 
   /** onscopes is told the scopes whenever they were listed. */
   constructor(session, onscopes) {
@@ -107,6 +107,12 @@ export class ScopeTable {
       this.#rows.set(name, { name, a, cells, tr: h("tr", null, h("th", { scope: "row" }, a), cells), history: null, stats: null, error: null });
     }
     this.#asked();
+  }
+
+  #showAll() {
+    this.#all = true;
+    this.#draw();
+    this.#body.children[FIRST]?.querySelector("a").focus(); // the button has gone
   }
 
   #sorted() {
