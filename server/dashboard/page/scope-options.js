@@ -5,8 +5,8 @@ import { Section } from "./section.js";
 
 /** The sessions policies. */
 export const SESSIONS = [
-  { value: "many", text: "a user may be connected many times at once" },
-  { value: "single", text: "a user's new connection takes the older one's place" },
+  { value: "many", text: "several connections of a user at once" },
+  { value: "single", text: "a new connection replaces the older one" },
 ];
 
 const OPTIONS = [
