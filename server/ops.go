@@ -11,13 +11,14 @@ import (
 	"rollcall/server/dashboard"
 )
 
-// mainHandler serves clients, the pages behind mailed links, the dashboard, and
-// the probes.
+// mainHandler serves clients, the pages behind mailed links, the dashboard, the
+// SDK, and the probes.
 func (s *Server) mainHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", s.acceptWebSocket)
 	s.pages.Register(mux)
 	dashboard.Register(mux)
+	mux.Handle("GET "+sdkPath, sdkFiles())
 	s.probes(mux)
 	if s.cfg.OpsListen == "" {
 		mux.Handle("GET /metrics", loopbackOnly(s.metricsHandler()))

@@ -407,6 +407,21 @@ export interface ScopeRef {
 }
 
 /**
+ * ServerInfo answers admin.server: what the process is that this connection leads to, how it is set
+ * up, and what about that is unsafe. Others on the same store may be set up differently.
+ */
+export interface ServerInfo {
+  node: string;
+  version: string;
+  /** the Go version that it was built with */
+  go: string;
+  /** StoreEmbedded or StoreRedis */
+  store: string;
+  settings: Setting[];
+  warnings: Warning[];
+}
+
+/**
  * Session is a client's right to come back as the same user. The token is a secret of its device.
  */
 export interface Session {
@@ -437,6 +452,19 @@ export interface SessionObject {
 export interface SessionsParams {
   scope: string;
   user_id?: string;
+}
+
+/**
+ * Setting is one setting of a server, by the name that it has in the configuration file. Value is
+ * as it would stand there, in YAML on one line, and never shows a secret. Source says where it came
+ * from: "default", "flag", "environment" and the variable, or the file and line. Note says what a
+ * setting means that has no value of its own.
+ */
+export interface Setting {
+  name: string;
+  value: string;
+  source: string;
+  note?: string;
 }
 
 /**
@@ -621,6 +649,16 @@ export interface UserUpdate {
 }
 
 /**
+ * Warning is something about a server's settings or its scopes that is unsafe, or does not do what
+ * it seems to. Code names it for programs and never changes; Text says what is wrong and what to
+ * set.
+ */
+export interface Warning {
+  code: string;
+  text: string;
+}
+
+/**
  * WebhookAttempt is one POST. HTTPStatus is what was answered; where nothing was, Error says why.
  */
 export interface WebhookAttempt {
@@ -703,6 +741,12 @@ export interface Messages {
   "admin.scopes.list": { params: Record<string, never>; result: Scope[] };
   /** Changes a scope; what is absent stays. Who may: admin: owner. Statuses: 1004. */
   "admin.scopes.update": { params: ScopeParams; result: Scope };
+  /**
+   * The server process that this connection leads to: its settings, secrets masked, with where each
+   * came from, and warnings about what is unsafe. For accounts of all scopes (606). Who may: admin:
+   * operator. Statuses: 606.
+   */
+  "admin.server": { params: Record<string, never>; result: ServerInfo };
   /** Ends a user's sessions, or one; the number ended. Who may: admin: operator. Statuses: 604. */
   "admin.sessions.kick": { params: KickParams; result: number };
   /**

@@ -70,14 +70,14 @@ export const CloseCode = Object.freeze({
 const METHODS = [
   "admin.admins.create", "admin.admins.delete", "admin.admins.list", "admin.admins.setPassword",
   "admin.nodes", "admin.scopes.create", "admin.scopes.delete", "admin.scopes.deliveries", "admin.scopes.list",
-  "admin.scopes.update", "admin.sessions.kick", "admin.sessions.list", "admin.stats", "admin.users.ban",
-  "admin.users.confirmLink", "admin.users.create", "admin.users.delete", "admin.users.export",
-  "admin.users.get", "admin.users.import", "admin.users.list", "admin.users.resendConfirmation",
-  "admin.users.resetLink", "admin.users.sendPasswordReset", "admin.users.unban", "admin.users.update",
-  "users.accessTokenExpired", "users.addAuthProvider", "users.create", "users.delete", "users.get",
-  "users.getAuthProvider", "users.login", "users.logout", "users.presence", "users.removeAuthProvider",
-  "users.resendConfirmation", "users.resume", "users.sendPasswordReset", "users.update",
-  "users.updateAuthProvider", "users.updateTokenExpiry",
+  "admin.scopes.update", "admin.server", "admin.sessions.kick", "admin.sessions.list", "admin.stats",
+  "admin.users.ban", "admin.users.confirmLink", "admin.users.create", "admin.users.delete",
+  "admin.users.export", "admin.users.get", "admin.users.import", "admin.users.list",
+  "admin.users.resendConfirmation", "admin.users.resetLink", "admin.users.sendPasswordReset",
+  "admin.users.unban", "admin.users.update", "users.accessTokenExpired", "users.addAuthProvider",
+  "users.create", "users.delete", "users.get", "users.getAuthProvider", "users.login", "users.logout",
+  "users.presence", "users.removeAuthProvider", "users.resendConfirmation", "users.resume",
+  "users.sendPasswordReset", "users.update", "users.updateAuthProvider", "users.updateTokenExpiry",
 ];
 
 // Those that are meant for a logged-in client.

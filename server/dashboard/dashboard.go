@@ -9,7 +9,6 @@ package dashboard
 
 import (
 	"embed"
-	"io/fs"
 	"net/http"
 
 	"rollcall/server/static"
@@ -43,10 +42,6 @@ var header = http.Header{
 
 // Register enters the dashboard into a mux.
 func Register(mux *http.ServeMux) {
-	page, err := fs.Sub(files, "page")
-	if err != nil {
-		panic("dashboard: " + err.Error()) // the path is well formed
-	}
-	mux.Handle("GET "+Path, static.New(Path, page, header))
+	mux.Handle("GET "+Path, static.New(Path, static.Tree(files, "page"), header))
 	mux.Handle("GET /admin", http.RedirectHandler(Path, http.StatusPermanentRedirect))
 }

@@ -48,29 +48,41 @@ type file struct {
 	content    []byte
 }
 
-// New reads all files of fsys, to be served below prefix, which ends in a slash.
-// Each answer has the header's fields. The files are the program's own, so one
-// that can't be read, or is of a type that this package doesn't know, is a
-// mistake in the program: New panics.
-func New(prefix string, fsys fs.FS, header http.Header) *Files {
-	f := &Files{prefix: prefix, header: header, files: map[string]file{}}
-	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
+// New returns a handler of files by their paths below prefix, which ends in a
+// slash. Each answer has the header's fields. The files are the program's own, so
+// one of a type that this package doesn't know is a mistake in the program: New
+// panics.
+func New(prefix string, files map[string][]byte, header http.Header) *Files {
+	f := &Files{prefix: prefix, header: header, files: make(map[string]file, len(files))}
+	for name, content := range files {
 		kind := types[path.Ext(name)]
 		if kind == "" {
 			panic("static: " + name + " is of no known type")
 		}
-		content, err := fs.ReadFile(fsys, name)
 		sum := sha256.Sum256(content)
 		f.files[name] = file{kind, `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`, content}
-		return err
-	})
+	}
+	return f
+}
+
+// Tree reads all files below a folder of an embedded file system. It panics where
+// there is none, which is a mistake in the program too.
+func Tree(fsys fs.FS, folder string) map[string][]byte {
+	files := map[string][]byte{}
+	sub, err := fs.Sub(fsys, folder)
+	if err == nil {
+		err = fs.WalkDir(sub, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			files[name], err = fs.ReadFile(sub, name)
+			return err
+		})
+	}
 	if err != nil {
 		panic("static: " + err.Error())
 	}
-	return f
+	return files
 }
 
 // ServeHTTP implements http.Handler.

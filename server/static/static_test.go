@@ -20,15 +20,16 @@ func fetch(h http.Handler, method, target string, header ...string) *httptest.Re
 }
 
 func files() *static.Files {
-	return static.New("/x/", fstest.MapFS{
-		"index.html":    {Data: []byte("<h1>x</h1>")},
-		"a.js":          {Data: []byte("export {}")},
-		"css/base.css":  {Data: []byte("body {}")},
-		"types.d.ts":    {Data: []byte("export {}")},
-		"icon.svg":      {Data: []byte("<svg/>")},
-		"package.json":  {Data: []byte("{}")},
-		"css/empty.css": {},
-	}, http.Header{"X-Own": {"yes"}})
+	return static.New("/x/", static.Tree(fstest.MapFS{
+		"y/index.html":    {Data: []byte("<h1>x</h1>")},
+		"y/a.js":          {Data: []byte("export {}")},
+		"y/css/base.css":  {Data: []byte("body {}")},
+		"y/types.d.ts":    {Data: []byte("export {}")},
+		"y/icon.svg":      {Data: []byte("<svg/>")},
+		"y/package.json":  {Data: []byte("{}")},
+		"y/css/empty.css": {},
+		"z.js":            {Data: []byte("not below y")},
+	}, "y"), http.Header{"X-Own": {"yes"}})
 }
 
 func TestAFileIsServedAsWhatItsNameSays(t *testing.T) {
@@ -74,7 +75,7 @@ func TestAnUnchangedFileIsNotSentAgain(t *testing.T) {
 			t.Errorf("If-None-Match %s: %d with %d bytes and the ETag %s, want %d", ask, w.Code, w.Body.Len(), w.Header().Get("ETag"), status)
 		}
 	}
-	changed := static.New("/x/", fstest.MapFS{"a.js": {Data: []byte("export { }")}}, nil)
+	changed := static.New("/x/", map[string][]byte{"a.js": []byte("export { }")}, nil)
 	if w := fetch(changed, "GET", "/x/a.js", "If-None-Match", script); w.Code != 200 {
 		t.Errorf("a changed file: %d", w.Code)
 	}
@@ -82,7 +83,7 @@ func TestAnUnchangedFileIsNotSentAgain(t *testing.T) {
 
 func TestNoOtherPathLeadsToAFile(t *testing.T) {
 	for _, path := range []string{
-		"/x", "/", "/a.js", "/y/a.js", "/x/b.js", "/x/A.js", "/x/css", "/x/css/", "/x/a.js/", "/x//a.js", "/x/./a.js", "/x/css/../a.js",
+		"/x", "/", "/a.js", "/y/a.js", "/x/b.js", "/x/z.js", "/x/y/a.js", "/x/../z.js", "/x/A.js", "/x/css", "/x/css/", "/x/a.js/", "/x//a.js", "/x/./a.js", "/x/css/../a.js",
 		"/x/../x/a.js", "/x/%2e%2e/x/a.js", "/x/..%2fstatic.go", "/x/static.go", "/x/%00", "/x/a.js%00", "/x/css%5cbase.css",
 	} {
 		w := fetch(files(), "GET", path)
@@ -90,16 +91,24 @@ func TestNoOtherPathLeadsToAFile(t *testing.T) {
 			t.Errorf("%s: %d %v", path, w.Code, w.Header())
 		}
 	}
-	if w := fetch(static.New("/x/", fstest.MapFS{}, nil), "GET", "/x/"); w.Code != 404 {
+	if w := fetch(static.New("/x/", nil, nil), "GET", "/x/"); w.Code != 404 {
 		t.Errorf("without an index: %d", w.Code)
 	}
 }
 
-func TestAFileOfAnUnknownTypeIsAMistake(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("it is taken")
-		}
-	}()
-	static.New("/x/", fstest.MapFS{"notes.txt": {}}, nil)
+func TestFilesThatCannotBeServedAreAMistake(t *testing.T) {
+	for name, do := range map[string]func(){
+		"of an unknown type": func() { static.New("/x/", map[string][]byte{"notes.txt": nil}, nil) },
+		"of no folder":       func() { static.Tree(fstest.MapFS{}, "y") },
+		"of a bad name":      func() { static.Tree(fstest.MapFS{}, "../y") },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("files %s are taken", name)
+				}
+			}()
+			do()
+		}()
+	}
 }

@@ -91,10 +91,9 @@ export function select(props, options, chosen) {
   return e;
 }
 
-/** A checkbox with its label; .control is the input. */
+/** A checkbox within its label, whose .control is the input. */
 export function check(label, props) {
-  const control = h("input", { type: "checkbox", ...props });
-  return h("label", { class: "check" }, control, h("span", null, label));
+  return h("label", { class: "check" }, h("input", { type: "checkbox", ...props }), h("span", null, label));
 }
 
 /** Runs a function at most once in each frame, however often it is asked for. */

@@ -23,7 +23,7 @@ export class DownloadBar {
   /** One button for each format; question() is what they download the users of. */
   buttons(question) {
     this.#buttons = Object.entries(FORMATS).map(([ext, { name }]) =>
-      h("button", { type: "button", "aria-label": `Download as ${name}`, onclick: () => this.#start(ext, question()) }, name));
+      h("button", { type: "button", "aria-label": `Download as ${name}`, onclick: () => this.#start(ext, question()) }, h("span", { "aria-hidden": "true" }, "↓"), name));
     return this.#buttons;
   }
 

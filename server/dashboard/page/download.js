@@ -77,7 +77,7 @@ async function insist(request, signal, wait) {
       return page;
     } catch (error) {
       if (signal?.aborted || !error.temporary || tries === TRIES) throw error;
-      await wait(error.retryAfterMs ?? Math.min(LONGEST_WAIT, 1000 * 2 ** tries), signal);
+      await wait(error.retryAfterMs || Math.min(LONGEST_WAIT, 1000 * 2 ** tries), signal);
     }
   }
 }

@@ -95,7 +95,7 @@ export class PendingPage extends HTMLElement {
     this.#order = select({ name: "orderby" }, [["created_at", "longest waiting first"], ["username", "username"]]);
     const form = h("form", { class: "filters", "aria-label": "Pending users", onsubmit: (e) => e.preventDefault(), onchange: () => this.#go(this.#choice.control.value, this.#order.value) },
       field("Scope", this.#choice.control), field("Order", this.#order));
-    this.#columns = [{ name: "Username" }, { name: "Email" }, { name: "Mail", class: "state" }, { name: "Waiting since", class: "when" }];
+    this.#columns = [{ name: "Username", class: "long" }, { name: "Email", class: "long" }, { name: "Confirmation", class: "state" }, { name: "Waiting since", class: "when" }];
     if (this.may) {
       this.#columns.unshift({ name: "Select", hidden: true, class: "pick" });
       this.#columns.push({ name: "Actions", hidden: true, class: "acts" });
@@ -220,7 +220,7 @@ export class PendingPage extends HTMLElement {
   #row(user) {
     const cells = [
       userLink(user), user.email,
-      h("span", { class: `tag ${user.confirmation === "failed" ? "bad" : "warn"}` }, user.confirmation === "failed" ? "could not be sent" : "under way"),
+      h("span", { class: `tag ${user.confirmation === "failed" ? "bad" : "warn"}` }, user.confirmation === "failed" ? "mail failed" : "waiting"),
       age(user.created_at),
     ];
     if (!this.may) return row(this.#columns, cells);

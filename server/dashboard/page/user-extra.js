@@ -5,7 +5,7 @@ import { compare, MOST_BYTES, MOST_KEYS, size } from "./extra-edit.js";
 import { attempt, notify } from "./notice.js";
 import { row, table } from "./user-table.js";
 
-const COLUMNS = [{ name: "Key" }, { name: "Type", class: "type" }, { name: "Value", class: "value" }, { name: "Actions", hidden: true, class: "acts" }];
+const COLUMNS = [{ name: "Key", class: "long" }, { name: "Type", class: "type" }, { name: "Value", class: "value" }, { name: "Actions", hidden: true, class: "acts" }];
 
 /**
  * Rows are {key, type, text, isNew, removed, touched, shown, tr}: what is edited,

@@ -4,14 +4,14 @@ import { clientText, detail, EVENTS } from "./live-filter.js";
 import { moment } from "./user-cells.js";
 import { row, sync, table } from "./user-table.js";
 
-const COLUMNS = [{ name: "Time", class: "when" }, { name: "Event" }, { name: "Detail", class: "detail" }, { name: "Method" }, { name: "Node" }, { name: "Address" }, { name: "Client" }];
+const COLUMNS = [{ name: "Time", class: "when" }, { name: "Event" }, { name: "Detail", class: "detail long" }, { name: "Method" }, { name: "Node" }, { name: "Address" }, { name: "Client", class: "long" }];
 
 export class HistoryCard {
   #table = table("Events, newest first", COLUMNS);
   #none = h("p", { class: "quiet" }, "Nothing that the history still has.");
 
   constructor() {
-    this.element = h("section", { class: "card", "aria-label": "History" }, h("h2", null, "History"),
+    this.element = h("section", { class: "card history", "aria-label": "History" }, h("h2", null, "History"),
       h("p", { class: "quiet" }, "The last 50 events, newest first."), this.#table, this.#none);
   }
 

@@ -114,7 +114,7 @@ export class UserPage extends HTMLElement {
     const [sessions, history] = [new SessionsCard(page), new HistoryCard()];
     this.#cards = [facts, actions, profile, extra, providers, sessions, history];
     this.#title = h("h1");
-    this.#tags = h("p", { class: "tags" });
+    this.#tags = h("p", { class: "states" });
     this.#problem = h("div", { class: "banner bad", role: "alert", hidden: true });
     this.#sheet = h("div", { class: "sheet" },
       h("div", { class: "half" }, profile.element, extra.element),

@@ -10,7 +10,7 @@ import { row, sync, table } from "./user-table.js";
 const REASON_CHARS = 256; // the protocol bounds it to as many bytes
 
 const SESSIONS = [
-  { name: "Connected" }, { name: "Node" }, { name: "Client" }, { name: "Address" }, { name: "Begun", class: "when" }, { name: "Expires", class: "when" },
+  { name: "Connected" }, { name: "Node" }, { name: "Client", class: "long" }, { name: "Address" }, { name: "Begun", class: "when" }, { name: "Expires", class: "when" },
   { name: "Actions", hidden: true, class: "acts" },
 ];
 
@@ -62,7 +62,7 @@ export class SessionsCard {
   }
 }
 
-const PROVIDERS = [{ name: "Provider" }, { name: "Client ID", class: "id" }, { name: "Access token" }];
+const PROVIDERS = [{ name: "Provider" }, { name: "Client ID", class: "long" }, { name: "Access token" }];
 
 export class ProvidersCard {
   #table = table("Providers", PROVIDERS);

@@ -9,7 +9,7 @@ import { h } from "./dom.js";
  */
 export function table(caption, columns) {
   const body = h("tbody", { role: "rowgroup" });
-  const e = h("table", { class: "stack", role: "table" }, h("caption", { class: "hidden" }, caption),
+  const e = h("table", { class: "cards", role: "table" }, h("caption", { class: "hidden" }, caption),
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((c) =>
       h("th", { scope: "col", role: "columnheader", class: c.class }, c.hidden ? h("span", { class: "hidden" }, c.name) : c.name)))),
     body);
@@ -21,7 +21,7 @@ export function table(caption, columns) {
 export function row(columns, cells, { header = 0 } = {}) {
   return h("tr", { role: "row" }, cells.map((cell, i) => {
     const { name, class: kind, hidden } = columns[i];
-    const empty = cell === "" || cell === null || cell === undefined;
+    const empty = [cell].flat().every((part) => part === "" || part === null || part === undefined || part === false);
     const props = { class: [kind, empty && "empty"].filter(Boolean).join(" ") || null, "data-label": hidden ? null : name };
     return i === header ? h("th", { scope: "row", role: "rowheader", ...props }, cell) : h("td", { role: "cell", ...props }, cell);
   }));

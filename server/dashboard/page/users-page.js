@@ -17,7 +17,7 @@ const LIVE = 5_000; // ms between two refreshes of what is shown
 const AGES = 30_000; // ms
 
 const COLUMNS = [
-  { name: "Username" }, { name: "Email" }, { name: "Group" }, { name: "State", class: "state" }, { name: "Created", class: "when" },
+  { name: "Username", class: "long" }, { name: "Email", class: "long" }, { name: "Group" }, { name: "State", class: "state" }, { name: "Created", class: "when" },
   { name: "Last login", class: "when" }, { name: "Logins", class: "n" },
 ];
 
