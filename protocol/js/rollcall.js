@@ -224,7 +224,7 @@ function randomKey() {
 const systemClock = {
   now: () => Date.now(),
   monotonic: () => globalThis.performance.now(),
-  setTimeout: (fn, ms) => globalThis.setTimeout(fn, ms),
+  setTimeout: (fn, ms) => globalThis.setTimeout(fn, Math.min(ms, 2 ** 31 - 1)), // more would be no time at all
   clearTimeout: (timer) => globalThis.clearTimeout(timer),
 };
 
