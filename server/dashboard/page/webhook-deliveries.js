@@ -57,7 +57,7 @@ export class Deliveries {
   }
 
   #draw(state) {
-    const next = state.paused ? "none: the receiver answered 410. Try now ends the pause."
+    const next = state.paused ? "none: the receiver answered 410. An owner ends the pause by Try now."
       : !state.retry_at ? "when something happens"
         : new Date(state.retry_at) <= Date.now() ? "due now"
           : `in ${duration(new Date(state.retry_at) - Date.now())}`;
