@@ -86,6 +86,7 @@ test("a backlog is handed out though it is behind the head, and is not asked for
   const server = feedServer(enrols({ heads: { A: at(7), B: at(3) } }, event("A", 6)));
   const { watcher, subscription } = await subscribed(server, { last: 5, batch: false });
   watcher.saw("A 6");
+  server.socket.deliver({ event: "feed.head", scope: "B", seq: 2, epoch: "e1" }); // no event of a backlog
   assert.deepEqual(subscription.positions(), { A: at(6), B: at(3) }); // where the backlog breaks off
   await away(server);
   assert.deepEqual(server.asks(), [{ scope: "*", batch: false, last: 5 }, { scope: "*", batch: false, since: { A: at(6), B: at(3) } }]);
@@ -221,6 +222,28 @@ for (const status of [Status.UNAVAILABLE, Status.BUSY, Status.TOO_MANY_REQUESTS]
   });
 }
 
+test("a pause before it asks again is kept over a loss, and pauses start anew once it is enrolled", async () => {
+  const busy = refuses(Status.BUSY, { temporary: true, retry_after_ms: 2000 });
+  const server = feedServer(enrols({ heads: {} }), busy, busy, enrols({ heads: {} }), busy, enrols({ heads: {} }));
+  const { client } = await subscribed(server);
+  await away(server); // 2.5 s until it asks again
+  assert.equal(server.asks().length, 2);
+  await pass(500);
+  server.socket.drop();
+  await pass(1000);
+  assert.equal(client.state.phase, "connected");
+  assert.equal(server.asks().length, 2);
+  await pass(1000);
+  assert.equal(server.asks().length, 3);
+  await pass(3000);
+  assert.equal(server.asks().length, 4);
+  server.socket.drop();
+  await pass(2000);
+  assert.equal(server.asks().length, 5);
+  await pass(2500);
+  assert.equal(server.asks().length, 6);
+});
+
 test("a connection that is lost while it asks again is no reason to end", async () => {
   const server = feedServer(enrols({ heads: { A: at(7) } }), undefined, enrols({ heads: { A: at(8) } }, event("A", 8)));
   const { watcher } = await subscribed(server);
@@ -261,6 +284,7 @@ test("close unsubscribes and hands out nothing more", async () => {
   await assert.rejects(client.subscribe(watcher.options()), /already/);
   const closed = subscription.close();
   server.socket.deliver(event("A", 8));
+  assert.deepEqual(subscription.positions(), { A: at(7) });
   await closed;
   await subscription.done;
   assert.equal(subscription.error, undefined);

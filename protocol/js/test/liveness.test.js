@@ -103,15 +103,28 @@ test("a clock that is set back does not hide a server's silence", async () => {
   assert.equal(client.state.phase, "connected");
 });
 
+class CountingTarget extends EventTarget {
+  listeners = 0;
+  addEventListener(...args) {
+    this.listeners++;
+    super.addEventListener(...args);
+  }
+  removeEventListener(...args) {
+    this.listeners--;
+    super.removeEventListener(...args);
+  }
+}
+
 /** A window and a document that do nothing but dispatch. */
 function page() {
-  const window = new EventTarget();
-  const document = new EventTarget();
+  const window = new CountingTarget();
+  const document = new CountingTarget();
   document.visibilityState = "hidden";
   globalThis.addEventListener = window.addEventListener.bind(window);
   globalThis.removeEventListener = window.removeEventListener.bind(window);
   globalThis.document = document;
   return {
+    get listeners() { return window.listeners + document.listeners; },
     online: () => window.dispatchEvent(new Event("online")),
     turn(state) {
       document.visibilityState = state;
@@ -141,7 +154,9 @@ test("in a browser the event online, and a tab that is shown again, are wake-ups
     browser.online();
     await settle();
     assert.equal(client.state.phase, "connected");
+    assert.equal(browser.listeners, 2);
     await client.close();
+    assert.equal(browser.listeners, 0);
     browser.online();
     browser.turn("visible");
     await pass(6000);

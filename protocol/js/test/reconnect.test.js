@@ -228,6 +228,43 @@ test("close waits a second for a server that does not answer it", async () => {
   assert.ok(closed);
 });
 
+test("a closed client leaves no timer behind", async () => {
+  const timers = new Set();
+  const clock = {
+    now: () => Date.now(), monotonic: () => 0,
+    setTimeout(fn, ms) {
+      const timer = setTimeout(() => { timers.delete(timer); fn(); }, ms);
+      timers.add(timer);
+      return timer;
+    },
+    clearTimeout(timer) {
+      timers.delete(timer);
+      clearTimeout(timer);
+    },
+  };
+  for (const [at, before] of Object.entries({
+    connected: (client) => client.check(), // and what it waits for
+    waiting: (client, server) => server.socket.drop(),
+    dialing: async (client, server) => {
+      server.mute = true;
+      server.socket.drop();
+      await pass(500);
+    },
+    "closed by a listener": async (client, server) => {
+      client.on("state", ({ phase }) => { if (phase === "connected") client.close(); });
+      server.socket.drop();
+      await pass(500);
+    },
+  })) {
+    const server = new FakeServer();
+    const client = await server.player({ clock });
+    await before(client, server);
+    await client.close();
+    await settle();
+    assert.equal(timers.size, 0, at);
+  }
+});
+
 test("a listener may close the client when it hears of the connection", async () => {
   const server = new FakeServer();
   server.refuse = true;
