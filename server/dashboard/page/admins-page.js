@@ -71,7 +71,7 @@ export class AdminsPage extends HTMLElement {
       scopes?.length ? h("span", { class: "tags" }, scopes.map((scope) => h("span", { class: "tag" }, scope))) : "all",
       full(created_at),
       h("span", { class: "row" },
-        h("button", { type: "button", class: "small", "aria-label": `Set the password of ${name}`, onclick: () => this.#setPassword(name) }, "Set password"),
+        h("button", { type: "button", class: "small", "aria-label": `Set password of ${name}`, onclick: () => this.#setPassword(name) }, "Set password"),
         h("button", { type: "button", class: "small danger", "aria-label": `Delete ${name}`, onclick: () => this.#delete(name) }, "Delete")),
     ]))));
   }
@@ -107,7 +107,9 @@ export class AdminsPage extends HTMLElement {
       body: [h("p", null, own ? "You stay signed in here, and are signed out everywhere else." : `${name} is signed out everywhere.`), newPassword()],
       act: (data) => this.session.admin.admins.setPassword({ name, password: password(data) }),
     });
-    if (done) notify(own ? "Your password is changed" : `The password of ${name} is set`);
+    if (!done) return;
+    notify(own ? "Your password is changed" : `The password of ${name} is set`);
+    if (own) this.#audit.start(); // its connection was one of those elsewhere
   }
 
   async #delete(name) {

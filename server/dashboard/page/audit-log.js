@@ -68,7 +68,8 @@ export class AuditLog {
   }
 
   async start() {
-    const asked = ++this.#asked;
+    this.stop();
+    const asked = this.#asked;
     fill(this.#problem);
     try {
       const client = await this.#session.second();

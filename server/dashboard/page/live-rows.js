@@ -36,6 +36,7 @@ function fillEvent(tr, push) {
   cells.forEach((cell, i) => {
     const td = h("td", { class: COLUMNS[i][1], "data-label": COLUMNS[i][0] }, cell);
     if (!cell) td.classList.add("empty");
+    else if (typeof cell === "string") td.title = cell; // where there is no room for all of it
     tr.append(td);
   });
 }

@@ -35,19 +35,28 @@ export class OverviewPage extends HTMLElement {
     if (!this.#built) this.#build();
     this.#timer = setInterval(() => this.#second(), 1000);
     document.addEventListener("visibilitychange", this);
+    this.session.addEventListener("state", this);
     this.#nodes.start();
   }
 
   disconnectedCallback() {
     clearInterval(this.#timer);
     document.removeEventListener("visibilitychange", this);
+    this.session.removeEventListener("state", this);
     this.#stats.stop();
     this.#nodes.stop();
     this.scopes.stop();
   }
 
-  handleEvent() {
-    if (document.visibilityState !== "visible") this.scopes.stop();
+  handleEvent({ type }) {
+    if (type === "state") {
+      if (this.session.state.phase === "connected") {
+        this.#stats.now();
+        this.#nodes.now();
+        this.scopes.start();
+      }
+      this.#second();
+    } else if (document.visibilityState !== "visible") this.scopes.stop();
     else {
       this.#second();
       this.scopes.start();
@@ -86,7 +95,7 @@ export class OverviewPage extends HTMLElement {
       failures: chartCard("Failed logins"),
       active: chartCard("Active users", "Users who were there on a day, in the 7 and in the 30 days that end with it. Days are those of UTC.", "wide"),
     };
-    this.noActive = h("p", { class: "quiet says wide" }, "DAU, WAU and MAU are counted by days: over 7 d and 30 d there is a chart of them.");
+    this.noActive = h("p", { class: "quiet says wide" }, "DAU, WAU and MAU are counted by days: over 7\u00a0d and 30\u00a0d there is a chart of them.");
     this.table = new NodeTable();
     this.scopes = new ScopeTable(this.session, (names) => this.#offer(names));
     fill(this, h("div", { class: "head" }, h("h1", null, "Overview"),
@@ -212,6 +221,7 @@ export class OverviewPage extends HTMLElement {
     this.tiles.failures.set(percent(rate));
     for (const name of ["rate", "failures"]) this.tiles[name].box.classList.toggle("old", !streams);
     this.tiles.failures.box.classList.toggle("alarm", streams && rate >= 0.5);
+    this.scopes.element.classList.toggle("old", !streams);
     this.#showAge(now, streams);
     this.#showStorm(now);
     if (this.#nodesAt) this.table.show(now);
@@ -243,7 +253,7 @@ export class OverviewPage extends HTMLElement {
     const takes = ms === null ? "logins take longer" : `logins take about ${duration(Math.max(1000, ms))}`;
     if (!this.banner.firstChild) fill(this.banner, h("strong", null, "Login storm"), h("span", { "aria-live": "off" }));
     // Only that it begins is read out, not each number.
-    this.banner.lastChild.textContent = `: ${count(waiting, "password hash", "password hashes")} ${waiting === 1 ? "waits" : "wait"} on ${count(nodes, "node")}; ${takes}`;
+    this.banner.lastChild.textContent = waiting === 0 ? ": no password hash waits any more" : `: ${count(waiting, "password hash", "password hashes")} ${waiting === 1 ? "waits" : "wait"} on ${count(nodes, "node")}; ${takes}`;
   }
 }
 

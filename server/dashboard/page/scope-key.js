@@ -11,10 +11,10 @@ export function scopeKey({ editable, save }) {
   const buttons = h("div", { class: "row" });
   const status = h("p", { class: "saved", role: "status" });
   const element = h("section", { class: "card", "aria-labelledby": id },
-    h("h2", { id }, "Key"), state, once, editable && buttons, status);
+    h("h2", { id }, "Key"), state, once, editable && buttons);
   const set = h("button", { type: "button", onclick: choose });
   const back = h("button", { type: "button", onclick: giveUp }, "Back to the server's key");
-  fill(buttons, set, back);
+  fill(buttons, set, back, status);
 
   async function choose() {
     let key = "";

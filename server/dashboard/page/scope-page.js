@@ -102,7 +102,7 @@ export class ScopePage extends HTMLElement {
       ]),
       h("p", { class: "quiet about" }, `Created ${full(scope.created_at)}.${editable ? "" : " Only owners can change it."}`),
       permits.element,
-      h("div", { class: "pair" }, h("div", null, policy.element, key.element, senders.element), h("div", null, switches.element)),
+      h("div", { class: "pair" }, h("div", null, switches.element, key.element), h("div", null, policy.element, senders.element)),
       oauth.element, hook.element, editable && this.#danger());
   }
 

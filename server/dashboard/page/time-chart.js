@@ -76,7 +76,7 @@ export class TimeChart extends HTMLElement {
     probe.addEventListener("focus", () => this.#chosen ?? this.#choose(this.#data?.times.at(-1) ?? null));
     probe.addEventListener("blur", () => this.#choose(null));
     probe.addEventListener("keydown", (event) => this.#key(event));
-    this.append(this.#legend, this.#plot, this.#details);
+    this.append(this.#plot, this.#legend, this.#details);
   }
 
   get #plotted() { return this.#data.series.filter((s) => s.plotted !== false); }

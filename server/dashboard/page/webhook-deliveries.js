@@ -60,7 +60,8 @@ export class Deliveries {
   #draw(state) {
     const next = state.paused ? "none: the receiver answered 410. Try now ends the pause."
       : !state.retry_at ? "when something happens"
-        : `in ${duration(Math.max(0, new Date(state.retry_at) - Date.now()))}`;
+        : new Date(state.retry_at) <= Date.now() ? "due now"
+          : `in ${duration(new Date(state.retry_at) - Date.now())}`;
     fill(this.#facts,
       h("dt", null, "State"), h("dd", null, webhookTag(state)),
       h("dt", null, "Position"), h("dd", null, state.position
