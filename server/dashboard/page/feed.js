@@ -6,10 +6,12 @@ import { Ring } from "./ring.js";
 /** How many events the page keeps. Older ones are in the server's history. */
 export const KEPT = 10_000;
 const BACKLOG = 200; // events that are asked for at the start
+const MARKERS = 100; // that are kept
 
 /**
  * Dispatches "events", with detail an array of {n, push}, "marker", with detail
- * {text, tone}, where something is to be said between two events, and "failed",
+ * {text, tone, time, n, m}, where something is to be said behind the n-th event (m
+ * counts such from 1), and "failed",
  * with detail the error, when the server refused the subscription.
  */
 export class Feed extends EventTarget {
@@ -23,6 +25,9 @@ export class Feed extends EventTarget {
   kept = new Ring(KEPT);
   /** How many there were in all. */
   n = 0;
+  /** The newest markers, and how many there were in all. */
+  markers = new Ring(MARKERS);
+  m = 0;
   rates = new Rates();
   /** Why there is no subscription, once the server refused it. */
   error = null;
@@ -72,7 +77,20 @@ export class Feed extends EventTarget {
   #resumed(resumed) {
     this.#flush(); // what came before the marker stands before it
     for (const scope of resumed.lost) this.#first.delete(scope);
-    this.dispatchEvent(new CustomEvent("marker", { detail: marker(resumed) }));
+    const mark = { n: this.n, m: ++this.m, time: new Date(), ...marker(resumed) };
+    this.markers.push(mark);
+    this.dispatchEvent(new CustomEvent("marker", { detail: mark }));
+  }
+
+  /** The events that are kept, and the markers between them, from the oldest. */
+  *story() {
+    const oldest = this.kept.at(0)?.n ?? 0;
+    const markers = [...this.markers].filter(({ n }) => n >= oldest - 1);
+    for (const entry of this.kept) {
+      while (markers[0]?.n < entry.n) yield markers.shift();
+      yield entry;
+    }
+    yield* markers;
   }
 
   #noteFirst(push) {

@@ -15,7 +15,7 @@ export class LivePage extends HTMLElement {
   #accepts = () => true;
   #filter = ""; // as it stands in the URL
   #limit = SHOWN;
-  #held = null; // what comes in a pause: {from, events: [push or marker], total}
+  #held = null; // what comes in a pause: {from, marks, events: [push or marker], total}
   #fresh = 0; // entries that are not in the table yet
   #changed = new Set(); // rates whose rows are to be brought up to date
   #rows = new Map(); // entry to row
@@ -114,17 +114,23 @@ export class LivePage extends HTMLElement {
   /** Makes the list anew from what the page keeps of the feed. */
   #replay() {
     this.#list.clear();
-    const until = this.#held ? this.#held.from : Infinity;
+    const { from, marks } = this.#held ?? { from: Infinity, marks: Infinity };
     const held = [];
-    for (const { n, push } of this.feed.kept) {
-      if (!this.#accepts(push)) continue;
-      if (n <= until) this.#list.add(push);
-      else held.push(push);
+    let total = 0;
+    for (const entry of this.feed.story()) {
+      const { n, m, push } = entry;
+      if (!push) {
+        if (m <= marks) this.#list.mark(entry);
+        else held.push(heldMarker(entry));
+      } else if (this.#accepts(push)) {
+        if (n <= from) this.#list.add(push);
+        else {
+          held.push(push);
+          total++;
+        }
+      }
     }
-    if (this.#held) {
-      const markers = this.#held.events.filter((e) => e.kind === "marker");
-      this.#held = { from: this.#held.from, events: [...held, ...markers], total: held.length };
-    }
+    if (this.#held) this.#held = { from, marks, events: held, total };
     this.#redraw();
   }
 
@@ -149,7 +155,7 @@ export class LivePage extends HTMLElement {
 
   #mark(marker) {
     if (this.#held) {
-      this.#held.events.push({ kind: "marker", time: new Date(), ...marker });
+      this.#held.events.push(heldMarker(marker));
     } else {
       this.#list.mark(marker);
       this.#fresh++;
@@ -168,12 +174,12 @@ export class LivePage extends HTMLElement {
       // Few stand for themselves, as many as the list holds.
       const single = events.length <= 1000;
       for (const e of events) {
-        if (e.kind === "marker") this.#list.mark(e, e.time);
+        if (e.kind === "marker") this.#list.mark(e);
         else this.#list.add(e, { single });
       }
       this.#redraw();
     } else {
-      this.#held = { from: this.feed.n, events: [], total: 0 };
+      this.#held = { from: this.feed.n, marks: this.feed.m, events: [], total: 0 };
     }
     this.#pause.setAttribute("aria-pressed", String(this.#held !== null));
     this.#pause.textContent = this.#held ? "Resume" : "Pause";
@@ -251,3 +257,5 @@ export class LivePage extends HTMLElement {
     if (!this.#more.disabled) this.#more.textContent = this.#limit < this.#list.length ? "Show more" : "Load older";
   }
 }
+
+const heldMarker = (marker) => ({ kind: "marker", ...marker });
