@@ -4,8 +4,8 @@
 # What the tests need besides Go, as command:package or command:package,package.
 # A package is installed only where its command is missing. npm fetches the
 # AsyncAPI schema that asyncapi.yaml is held against; gcc is for -race; haproxy
-# stands before the nodes of `make cluster`.
-DEBIAN = $(CLUSTER) npm:npm gcc:gcc,libc6-dev
+# stands before the nodes of `make cluster`; the dashboard is tested in chromium.
+DEBIAN = $(CLUSTER) npm:npm gcc:gcc,libc6-dev chromium:chromium
 CLUSTER = redis-server:redis-server haproxy:haproxy
 
 FUZZTIME  ?= 10000x

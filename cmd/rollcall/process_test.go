@@ -24,11 +24,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == hashHelper {
 		main()
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
+	goleak.VerifyTestMain(withBrowser{m}, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
 }
 
 // startProcess runs serve in a process of its own until it listens.
-func startProcess(t *testing.T, args ...string) (cmd *exec.Cmd, address string) {
+func startProcess(t testing.TB, args ...string) (cmd *exec.Cmd, address string) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {

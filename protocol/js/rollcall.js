@@ -224,7 +224,7 @@ function randomKey() {
 const systemClock = {
   now: () => Date.now(),
   monotonic: () => globalThis.performance.now(),
-  setTimeout: (fn, ms) => globalThis.setTimeout(fn, ms),
+  setTimeout: (fn, ms) => globalThis.setTimeout(fn, Math.min(ms, 2 ** 31 - 1)), // more would be no time at all
   clearTimeout: (timer) => globalThis.clearTimeout(timer),
 };
 
@@ -318,8 +318,6 @@ class Link {
     this.#ws.send(frame);
   }
 
-  forget(id) { this.#pending.delete(id); }
-
   /** Ends the connection as lost. What the socket does after that is nobody's business. */
   drop(error) {
     if (this.dead) return;
@@ -377,7 +375,7 @@ class Link {
       return;
     }
     if (Array.isArray(frame)) {
-      for (let i = 0; i < frame.length && !this.dead; i++) if (frame[i]?.event) this.#owner.push(this, frame[i]);
+      for (let i = 0; i < frame.length; i++) if (frame[i]?.event) this.#owner.push(this, frame[i]);
     } else if (frame?.event === "bye") {
       this.#bye = frame;
     } else if (frame?.event) {
@@ -413,9 +411,8 @@ class Link {
     this.#watchTimer = this.#clock.setTimeout(() => {
       const now = this.#clock.now();
       const late = Math.abs(now - this.#watchDue);
-      if (now < this.heardAt) this.heardAt = now; // the clock was set back
       const silence = now - this.heardAt;
-      if (late > this.interval) this.check(); // the machine slept, or the tab was throttled: silence says nothing
+      if (late > this.interval) this.check(); // the machine slept, the tab was throttled, the clock was set: silence says nothing
       else if (silence >= 3 * this.interval) return this.drop(lost("nothing was heard from the server for three ping intervals"));
       else if (silence > this.interval) this.ping();
       this.watch();
@@ -439,8 +436,6 @@ class Link {
 }
 
 // ------------------------------------------------------------------- client
-
-const NOTED = new Set(["users.login", "users.resume", "users.logout", "users.delete"]); // whose results #note reads
 
 const firstAttemptIsFinal = Symbol("first attempt is final");
 
@@ -482,7 +477,6 @@ export class Client {
 
   #nextID = 1;
   #waiting = new Set(); // calls, in order, that wait for a connection or for a hash before them
-  #holding = false; // calls are held back until everybody was told of the connection
   #feed = null; // the subscription, until it has ended
 
   #info;
@@ -632,17 +626,16 @@ export class Client {
     this.#emit("session", { token: session.token, admin: session });
   }
 
-  // Whoever sees a call answered has seen "connected".
+  // Calls are let go when everybody was told, so that what a listener asks for
+  // takes its place behind what waits already.
   #attach(link) {
     this.#clock.clearTimeout(this.#timer);
-    this.#dialing = null;
     this.#onlyAttempt = false;
     this.#upAt = this.#clock.now();
-    this.#link = link;
-    this.#holding = true;
     this.#tell(this.#connectedState());
-    this.#holding = false;
-    if (link !== this.#link) return; // closed by a listener
+    if (this.#final) return; // closed by a listener
+    this.#dialing = null;
+    this.#link = link;
     link.watch();
     this.#settleReady.resolve(this);
     this.#feed?.attached();
@@ -787,7 +780,7 @@ export class Client {
         return reject(new RollcallError(Status.BUSY, `${MAX_WAITING} calls wait for the connection already`, { temporary: true }));
       }
       const id = this.#nextID++;
-      const call = { id, type, frame: undefined, link: undefined, subject: undefined, resolve, reject };
+      const call = { id, type, frame: undefined, subject: undefined, resolve, reject };
       if (type === "users.delete") call.subject = data?.user_id;
       if (signal) {
         const abort = () => this.#abandon(call, signal.reason);
@@ -815,7 +808,6 @@ export class Client {
   }
 
   #flush() {
-    if (this.#holding) return;
     for (const call of this.#waiting) {
       const link = this.#link;
       if (!link?.writable || call.frame === undefined) return;
@@ -824,16 +816,15 @@ export class Client {
         call.reject(this.#sessionError);
         continue;
       }
-      call.link = link;
       link.send(call.id, call, call.frame);
       call.frame = undefined;
     }
   }
 
-  // A call whose caller has left. One whose reply tells as whom we are logged in stays.
+  // A call whose caller has left. Once it was sent its reply is still noted: it
+  // may tell as whom we are logged in.
   #abandon(call, reason) {
     this.#waiting.delete(call);
-    if (!NOTED.has(call.type)) call.link?.forget(call.id);
     call.reject(reason);
     this.#flush();
   }
@@ -927,7 +918,7 @@ export class Client {
     const feed = this.#feed = new Feed(options, {
       clock: this.#clock,
       backoff: this.#backoff,
-      link: () => (this.#link?.writable && !this.#holding ? this.#link : null),
+      link: () => (this.#link?.writable ? this.#link : null),
       nextID: () => this.#nextID++,
       ended: () => { if (this.#feed === feed) this.#feed = null; },
     });

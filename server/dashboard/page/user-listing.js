@@ -71,6 +71,7 @@ export class UserListing {
   #draw;
   #query;
   #cursor = "";
+  #of = ""; // the question and the cursor whose users are shown
   #turn = 0; // an answer of an earlier turn is dropped
 
   constructor(list, draw) {
@@ -123,16 +124,25 @@ export class UserListing {
   async #run(turn, fetch) {
     try {
       const page = await fetch();
-      if (turn === this.#turn) this.#set({ ...page, loading: false, loaded: true });
+      if (turn === this.#turn) this.#take({ ...page, loading: false });
     } catch (error) {
-      if (turn === this.#turn) this.#set({ loading: false, problem: explain(error) });
+      if (turn !== this.#turn) return;
+      if (this.#of !== this.#asked()) this.#set({ users: [], next: "", requests: 0, loaded: false }); // of another question
+      this.#set({ loading: false, problem: explain(error) });
     }
   }
 
   #part(turn, users, requests) {
     if (turn !== this.#turn) return false;
-    if (users.length > 0 || requests > 1) this.#set({ users: [...users], requests, loaded: true });
+    if (users.length > 0 || requests > 1) this.#take({ users: [...users], requests, next: "" });
     return true;
+  }
+
+  #asked() { return JSON.stringify([this.#query, this.#cursor]); }
+
+  #take(state) {
+    this.#of = this.#asked();
+    this.#set({ ...state, loaded: true });
   }
 
   #set(state) {

@@ -1,7 +1,9 @@
-// A user's profile: who the user is, editable for operators.
-import { check, field, h } from "./dom.js";
+// A user's profile, to be edited by operators; viewers read it.
+import { check, field, fill, h } from "./dom.js";
 import { KeptField } from "./kept-field.js";
 import { attempt, notify } from "./notice.js";
+
+const NAMES = { username: "Username", email: "Email", group: "Group" };
 
 export class ProfileCard {
   #page;
@@ -9,12 +11,17 @@ export class ProfileCard {
   #fields;
   #buttons;
   #changed;
+  #facts = null; // in place of the form, for viewers
 
   constructor(page) {
     this.#page = page;
-    const may = page.session.may("operator");
-    const input = (name, props) => h("input", { name, readonly: !may, autocomplete: "off", autocapitalize: "none", spellcheck: "false", ...props });
-    const active = check("Active: the logins count, and the account is valid", { name: "active", disabled: !may });
+    if (!page.session.may("operator")) {
+      this.#facts = h("dl", { class: "facts" });
+      this.element = h("section", { class: "card", "aria-label": "Profile" }, h("h2", null, "Profile"), this.#facts);
+      return;
+    }
+    const input = (name, props) => h("input", { name, autocomplete: "off", autocapitalize: "none", spellcheck: "false", ...props });
+    const active = check("Active: the logins count, and the account is valid", { name: "active" });
     const controls = {
       username: input("username", { maxlength: 64, required: true }),
       email: input("email", { type: "email", maxlength: 254 }),
@@ -28,11 +35,15 @@ export class ProfileCard {
       h("button", { type: "button", onclick: () => this.#reset() }, "Discard"), h("button", { class: "primary" }, "Save profile"));
     this.element = h("section", { class: "card", "aria-label": "Profile" }, h("h2", null, "Profile"),
       h("form", { onsubmit: (e) => this.#save(e), oninput: () => this.#judge() },
-        this.#changed, field("Username", controls.username), field("Email", controls.email), field("Group", controls.group), active, this.#buttons));
+        this.#changed, ["username", "email", "group"].map((name) => field(NAMES[name], controls[name])), active, this.#buttons));
   }
 
   update(user) {
     this.#user = user;
+    if (this.#facts) {
+      fill(this.#facts, ["username", "email", "group"].map((name) => [h("dt", null, NAMES[name]), h("dd", null, user[name] || "–")]));
+      return;
+    }
     let conflict = false;
     for (const [name, kept] of Object.entries(this.#fields)) {
       if (kept.offer(stored(user, name))) conflict = true;
