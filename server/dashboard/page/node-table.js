@@ -16,7 +16,7 @@ export class NodeTable {
     this.#body, this.#foot);
 
   element = h("section", { class: "card", "aria-labelledby": "overview-nodes" }, h("h2", { id: "overview-nodes" }, "Nodes"),
-    this.#says, h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Nodes" }, this.#table));
+    this.#says, h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Table of nodes" }, this.#table));
 
   /** Takes what admin.nodes answered. */
   take(nodes, now) {

@@ -199,7 +199,8 @@ export class OverviewPage extends HTMLElement {
       { name: "Share of attempts", values: steps.map((s) => (s.logins + s.failures > 0 ? failureRate(s) : null)), format: percent, plotted: false }], "bars");
     const total = this.#history.total;
     logins.says.textContent = `${count(total.logins, "login")} in ${span}.`;
-    failures.says.textContent = `${count(total.failures, "failure")} in ${span}, ${percent(failureRate(total))} of the attempts.`;
+    const share = total.logins + total.failures > 0 ? `, ${percent(failureRate(total))} of the attempts` : "";
+    failures.says.textContent = `${count(total.failures, "failure")} in ${span}${share}.`;
     if (!this.#days) return;
     const days = this.#days.grouped;
     active.chart.data = { ...drawn(`Active users by day in ${span}`, [

@@ -21,17 +21,18 @@ export class ScopeTable {
   #rows = new Map(); // scope to {tr, cells, history, stats, error}
   #round = 0; // which round is the newest; the others have stopped
   #timer = 0;
+  #due = 0; // when the next round is, by performance.now()
   #asked = perFrame(() => this.#draw());
   #all = false;
 
   #says = h("p", { class: "quiet says" }, "Loading…");
   #body = h("tbody");
-  #more = h("button", { type: "button", class: "small", hidden: true, onclick: () => { this.#all = true; this.#draw(); } });
+  #more = h("button", { type: "button", class: "small", hidden: true, onclick: () => this.#showAll() });
   #table = h("table", { hidden: true }, h("caption", { class: "hidden" }, "By scope"),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Scope"), COLUMNS.map(([name]) => h("th", { scope: "col", class: "n" }, name)))), this.#body);
 
   element = h("section", { class: "card scopes", "aria-labelledby": "overview-scopes" }, h("h2", { id: "overview-scopes" }, "By scope"),
-    this.#says, h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "By scope" }, this.#table), this.#more);
+    this.#says, h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Table of scopes" }, this.#table), this.#more);
 
   /** onscopes is told the scopes whenever they were listed. */
   constructor(session, onscopes) {
@@ -45,19 +46,25 @@ export class ScopeTable {
     if (span !== this.#span) {
       this.#span = span;
       for (const row of this.#rows.values()) row.stats = row.history = null;
+      this.#due = 0;
       this.start();
     }
     this.#asked();
   }
 
+  /** Goes on, at once where a round is due. */
   start() {
     this.stop();
-    if (document.visibilityState === "visible" && this.#span) this.#go(++this.#round);
+    if (document.visibilityState === "visible" && this.#span) this.#later(++this.#round);
   }
 
   stop() {
     this.#round++;
     clearTimeout(this.#timer);
+  }
+
+  #later(round) {
+    this.#timer = setTimeout(() => this.#go(round), Math.max(0, this.#due - performance.now()));
   }
 
   async #go(round) {
@@ -76,7 +83,9 @@ export class ScopeTable {
       if (round === this.#round && this.#rows.size === 0) this.#says.textContent = explain(error);
     }
     if (round !== this.#round) return;
-    this.#timer = setTimeout(() => this.#go(round), Math.max(SHORTEST, SHARE * (performance.now() - begun)));
+    const now = performance.now();
+    this.#due = now + Math.max(SHORTEST, SHARE * (now - begun));
+    this.#later(round);
   }
 
   async #ask(row, round) {
@@ -109,8 +118,16 @@ export class ScopeTable {
     this.#asked();
   }
 
+  #showAll() {
+    this.#all = true;
+    this.#draw();
+    this.#body.children[FIRST]?.querySelector("a").focus(); // the button has gone
+  }
+
   #sorted() {
-    return [...this.#rows.values()].sort((a, b) => (b.stats?.online ?? -1) - (a.stats?.online ?? -1) || a.name.localeCompare(b.name));
+    const by = (of) => (a, b) => (b.stats?.[of] ?? -1) - (a.stats?.[of] ?? -1);
+    const online = by("online"), today = by("dau");
+    return [...this.#rows.values()].sort((a, b) => online(a, b) || today(a, b) || a.name.localeCompare(b.name, undefined, { numeric: true }));
   }
 
   #draw() {
@@ -124,7 +141,7 @@ export class ScopeTable {
       tr.classList.toggle("old", Boolean(error));
       COLUMNS.forEach(([, of], i) => { cells[i].textContent = stats ? number(stats[of]) : error ? "–" : "…"; });
     }
-    const shown = (this.#all ? rows : rows.slice(0, FIRST)).map((r) => r.tr);
+    const shown = rows.filter((r, i) => this.#all || i < FIRST || r.name === this.#chosen).map((r) => r.tr);
     if (shown.length !== this.#body.children.length || shown.some((tr, i) => this.#body.children[i] !== tr)) {
       const focused = document.activeElement;
       const inside = this.#body.contains(focused);
