@@ -152,7 +152,7 @@ export class ActionsCard {
     });
     if (deleted === undefined) return;
     notify(deleted ? `${user.username} deleted.` : `${user.username} had been deleted already.`);
-    go(link("users", [], { scope: user.scope }));
+    if (this.element.isConnected) go(link("users", [], { scope: user.scope }));
   }
 }
 
