@@ -5,8 +5,8 @@ import { Section } from "./section.js";
 
 /** The sessions policies. */
 export const SESSIONS = [
-  { value: "many", text: "a user may be connected many times at once" },
-  { value: "single", text: "a user's new connection takes the older one's place" },
+  { value: "many", text: "several connections of a user at once" },
+  { value: "single", text: "a new connection replaces the older one" },
 ];
 
 const OPTIONS = [
@@ -40,9 +40,8 @@ export function options({ editable, save }) {
         h("label", { class: "check" }, h("input", { type: "checkbox", name, checked: part[name], "aria-describedby": id }), h("span", null, label)),
         h("p", { class: "quiet hint", id }, text));
     }),
-    facts: (part) => h("dl", { class: "facts" }, OPTIONS.map(({ name, label, text }) => [
-      h("dt", null, label), h("dd", null, h("strong", null, yesNo(part[name])), h("p", { class: "quiet hint" }, text)),
-    ])),
+    facts: (part) => OPTIONS.map(({ name, label, text }) => h("div", { class: "option" },
+      h("p", null, `${label}: `, h("strong", null, yesNo(part[name]))), h("p", { class: "quiet hint" }, text))),
     change(form, part) {
       const changed = OPTIONS.filter(({ name }) => form.elements[name].checked !== part[name]);
       if (changed.length === 0) return null;

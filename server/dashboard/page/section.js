@@ -11,7 +11,8 @@ import { explain } from "./notice.js";
  */
 export class Section {
   #def;
-  #part;
+  #part; // as it was drawn: what differs from it is what the admin changed
+  #latest;
   #shown = "";
   #body = h("div");
   #problem = h("p", { class: "problem", role: "alert" });
@@ -36,15 +37,15 @@ export class Section {
     const part = this.#def.of(whole);
     const shown = JSON.stringify(part);
     if (shown === this.#shown) return;
-    const first = this.#shown === "";
-    const typed = !first && this.#dirty();
-    this.#part = part;
+    const typed = this.#shown !== "" && this.#dirty();
+    this.#latest = part;
     this.#shown = shown;
     if (!typed) this.#redraw();
-    else this.#status.textContent = "Changed by somebody else meanwhile: what you save takes that one's place.";
+    else this.#status.textContent = "Somebody else changed this meanwhile. Save sends your changes alone; discard them to see the other's.";
   }
 
   #redraw() {
+    this.#part = this.#latest;
     fill(this.#body, this.#form ? this.#def.draw(this.#part) : this.#def.facts(this.#part));
     this.#problem.textContent = "";
     this.#status.textContent = "";

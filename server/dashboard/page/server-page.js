@@ -7,12 +7,13 @@ import { stackRow, stackTable } from "./stack-table.js";
 import { loading, trouble } from "./trouble.js";
 
 const COLUMNS = ["Setting", "Value", "From", "Note"];
+const EMPTY = new Set(["", '""', "[]"]); // values are YAML
 const STORES = { embedded: "embedded, in the server's process: for trying it out", redis: "Redis" };
 
 export class ServerPage extends HTMLElement {
   #asked = 0;
   #info = null;
-  #filter = h("input", { type: "search", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "name, value, note…" });
+  #filter = h("input", { type: "search", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "name, value, origin, note…" });
   #content = h("div", null, loading());
   #rows = h("div");
   #count = h("p", { class: "quiet", role: "status" });
@@ -78,12 +79,12 @@ export class ServerPage extends HTMLElement {
     if (!this.#info) return;
     const q = this.#filter.value.trim().toLowerCase();
     const { settings } = this.#info;
-    const found = settings.filter(({ name, value, source, note }) => !q || [name, value, source, note].some((text) => String(text ?? "").toLowerCase().includes(q)));
+    const found = settings.filter(({ name, value, source, note }) => !q || [name, value, source, note].some((text) => text?.toLowerCase().includes(q)));
     this.#count.textContent = q ? `${found.length} of ${count(settings.length, "setting")}` : count(settings.length, "setting");
     fill(this.#rows, found.length === 0 ? h("p", { class: "quiet" }, "None has that in it.")
       : stackTable("Settings", COLUMNS, found.map(({ name, value, source, note }) => stackRow(COLUMNS, [
         h("span", { class: "mono" }, name),
-        String(value ?? "") === "" ? h("span", { class: "quiet" }, "none") : h("span", { class: "mono" }, String(value)),
+        EMPTY.has(value) ? h("span", { class: "quiet" }, "none") : h("span", { class: "mono" }, value),
         source, note ?? "",
       ]))));
   }

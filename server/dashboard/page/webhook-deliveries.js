@@ -1,13 +1,12 @@
 // How far a webhook has come, and its last attempts, looked at anew while they
 // can be seen.
 import { fill, h } from "./dom.js";
-import { ago, clock, count, duration, full, number } from "./format.js";
+import { clock, count, duration, full, number } from "./format.js";
 import { explain } from "./notice.js";
-import { stackRow, stackTable } from "./stack-table.js";
 import { webhookTag } from "./webhook-state.js";
 
 const EVERY = 5000; // ms between two looks
-const COLUMNS = ["Time", "Answer", "Events", "Took"];
+const COLUMNS = [["Time"], ["Answer"], ["Events", "n"], ["Took", "n"]];
 
 export class Deliveries {
   #read;
@@ -58,7 +57,7 @@ export class Deliveries {
   }
 
   #draw(state) {
-    const next = state.paused ? "none: the receiver answered 410. Try now ends the pause."
+    const next = state.paused ? "none: the receiver answered 410. An owner ends the pause by Try now."
       : !state.retry_at ? "when something happens"
         : new Date(state.retry_at) <= Date.now() ? "due now"
           : `in ${duration(new Date(state.retry_at) - Date.now())}`;
@@ -74,10 +73,11 @@ export class Deliveries {
     this.#shown = shown;
     fill(this.#list, state.deliveries.length === 0
       ? h("p", { class: "quiet" }, "Nothing was posted yet.")
-      : stackTable(`The last ${count(state.deliveries.length, "attempt")}, newest first`, COLUMNS, state.deliveries.map((one) => stackRow(COLUMNS, [
-        h("time", { datetime: one.time, title: `${full(one.time)}, ${ago(one.time)}` }, today(one.time) ? clock(one.time) : full(one.time)),
-        answer(one), number(one.events), `${number(one.duration_ms)} ms`,
-      ]))));
+      : h("table", null, h("caption", { class: "hidden" }, `The last ${count(state.deliveries.length, "attempt")}, newest first`),
+        h("thead", null, h("tr", null, COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
+        h("tbody", null, state.deliveries.map((one) => h("tr", null,
+          h("th", { scope: "row" }, h("time", { datetime: one.time, title: full(one.time) }, today(one.time) ? clock(one.time) : full(one.time))),
+          h("td", null, answer(one)), h("td", { class: "n" }, number(one.events)), h("td", { class: "n" }, `${number(one.duration_ms)} ms`))))));
   }
 }
 
