@@ -77,11 +77,14 @@ export class ExtraCard {
       return r;
     }
     const name = () => (r.key === "" ? "new key" : r.key);
-    const key = r.isNew ? h("input", { "aria-label": "Key", maxlength: 64, autocomplete: "off", autocapitalize: "none", spellcheck: "false", oninput: () => { r.key = key.value; } }) : r.key;
+    const key = r.isNew ? h("input", { "aria-label": "Key", maxlength: 64, autocomplete: "off", autocapitalize: "none", spellcheck: "false", oninput: () => { r.key = key.value; relabel(); } }) : r.key;
     const type = select({ "aria-label": `Type of ${name()}`, onchange: () => retype() }, ["string", "number", "boolean"], r.type);
     const value = h("span", { class: "text" });
     const undo = h("button", { type: "button", class: "small", hidden: true, onclick: () => keep() }, "Keep");
     const remove = h("button", { type: "button", class: "small danger", "aria-label": `Remove ${name()}`, onclick: () => drop() }, "Remove");
+    const relabel = () => {
+      for (const [what, e] of [["Type of", type], ["Value of", value.firstElementChild], ["Remove", remove]]) e.setAttribute("aria-label", `${what} ${name()}`);
+    };
     const touch = (text) => {
       r.text = text;
       r.touched = true;

@@ -62,7 +62,7 @@ export class UsersPage extends HTMLElement {
     for (const name of [...TEXTS, ...FLAGS, "orderby"]) {
       const control = this.#form.elements[name];
       const value = this.#params.get(name) ?? control.options?.[0].value ?? "";
-      if (control !== document.activeElement && control.value !== value) control.value = value;
+      if (control.value.trim() !== value) control.value = value; // a space at the end may be what comes next
     }
     const query = queryOf(this.#params);
     const cursor = this.#params.get("cursor") ?? "";
