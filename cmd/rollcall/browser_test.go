@@ -18,7 +18,7 @@ import (
 
 // uiGuard is how long a test waits for what no reply tells: an end to a hang, and
 // no promise of the program's.
-const uiGuard = 30 * time.Second
+const uiGuard = 10 * time.Second
 
 var theBrowser struct {
 	sync.Mutex
