@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/chromedp/cdproto/accessibility"
@@ -365,13 +366,14 @@ func (p *browserPage) press(keys string, modifiers ...chromedp.Modifier) {
 	p.must("press keys", chromedp.Do(ctx, chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...))))
 }
 
-// choose goes to an option of a <select> by the arrow keys.
+// choose goes to an option of a <select>, by its text or its value, with the arrow
+// keys.
 func (e *element) choose(option string) {
 	e.p.t.Helper()
 	e.do("is chosen from", func(ctx context.Context, node *accessibility.Node) error {
 		steps, err := ofNode[*int](ctx, node, `function(text) {
 			this.focus();
-			const at = [...this.options].findIndex((o) => o.text === text);
+			const at = [...this.options].findIndex((o) => o.text === text || o.value === text);
 			return at < 0 ? null : at - this.selectedIndex;
 		}`, option)
 		if err != nil {
@@ -387,8 +389,8 @@ func (e *element) choose(option string) {
 		if err := chromedp.Do(ctx, chromedp.KeyEvent(strings.Repeat(key, *steps))); err != nil {
 			return err
 		}
-		got, err := ofNode[string](ctx, node, `function() { return this.selectedOptions[0]?.text }`)
-		if err == nil && got != option {
+		got, err := ofNode[[]string](ctx, node, `function() { return [...this.selectedOptions].flatMap((o) => [o.text, o.value]) }`)
+		if err == nil && !slices.Contains(got, option) {
 			err = fmt.Errorf("%q is chosen", got)
 		}
 		return err
