@@ -44,6 +44,12 @@ fuzz: ## Run every fuzz target for FUZZTIME each (10,000 inputs).
 bench: ## Measure the README's rows beside their references, ROUNDS rounds each (5).
 	@.ci/bench $(ROUNDS)
 
+.PHONY: screenshots
+screenshots: ## Take pictures of the dashboard's pages, light and dark, wide and phone, into bin/screenshots.
+	@.ci/install chromium:chromium npm:npm
+	mkdir -p bin/screenshots
+	ROLLCALL_SCREENSHOTS=$(CURDIR)/bin/screenshots go test -count 1 -run '^TestEveryPageIsAccessible$$' ./cmd/rollcall
+
 .PHONY: build
 build: ## Build bin/rollcall.
 	go build -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/rollcall ./cmd/rollcall

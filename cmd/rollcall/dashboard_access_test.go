@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 )
@@ -19,6 +20,9 @@ const screenshotsInto = "ROLLCALL_SCREENSHOTS"
 func TestEveryPageIsAccessible(t *testing.T) {
 	d := seed(t)
 	folder := os.Getenv(screenshotsInto)
+	if folder != "" {
+		d.bustle(30 * time.Second)
+	}
 	for _, on := range []screen{wide, wideDark, phone, phoneDark} {
 		t.Run(on.name, func(t *testing.T) {
 			p := newPage(t, on)

@@ -110,3 +110,28 @@ func (d *seeded) views() []view {
 		{"server", "#/server", "drain-timeout"},
 	}
 }
+
+// bustle goes on with what players do, a few times a second, so that a picture of
+// it has more than one moment in it.
+func (d *seeded) bustle(most time.Duration) {
+	d.t.Helper()
+	pace := time.NewTicker(270 * time.Millisecond)
+	defer pace.Stop()
+	for i, end := 0, time.Now().Add(most); time.Now().Before(end); i++ {
+		<-pace.C
+		name := seedNames[(i*7)%len(seedNames)]
+		if name == "xeno" {
+			continue // is banned
+		}
+		c, err := client.Dial(d.t.Context(), "ws://"+d.address, client.Options{Scope: theScope, Key: secretKey, Info: seedClients[i%len(seedClients)]})
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		d.t.Cleanup(func() { c.Close() })
+		if i%9 == 5 {
+			_ = logIn(d.t, c, name, "wrong")
+		} else if err := logIn(d.t, c, name, thePassword); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
