@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"rollcall/protocol/npmtest"
 	"rollcall/protocol/js"
+	"rollcall/protocol/npmtest"
 )
 
 // The specs in test/ are the SDK's own tests, for Node's test runner. They touch
