@@ -17,6 +17,12 @@ var (
 	}, AdminLoginParams{Name: "admin", Password: "the-admin-password"},
 		AdminSession{Name: "admin", Role: RoleOwner, Token: "the-admin-token", ExpiresAt: sampleExpiry})
 
+	AdminLogout = define(Message{
+		Type: "admin.logout", Access: AccessViewer, Order: OrderBarrier,
+		Doc: "Ends the token by which this connection was opened, on every node. All connections that it opened are closed (4506), " +
+			"this one once it was answered; the account's other tokens live on.",
+	}, None{}, true)
+
 	AdminSubscribe = define(Message{
 		Type: "admin.subscribe", Access: AccessViewer, Order: OrderWrite,
 		Doc: "Subscribes to the feed of a scope, or of all. With since, every event after those positions follows, once each and in order; " +

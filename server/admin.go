@@ -14,6 +14,7 @@ import (
 
 func (s *Server) adminRoutes() {
 	handle(s, protocol.AdminLogin, s.adminLogin)
+	handleThen(s, protocol.AdminLogout, s.adminLogout)
 }
 
 // adminIdentity is who an admin's connection is.
@@ -49,7 +50,7 @@ func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLogi
 	admin, err := store.Admin{}, error(nil)
 	if in.Token != "" {
 		expires := protocol.Time{}
-		admin, expires.Time, err = s.store.AdminSession(ctx, in.Token)
+		admin, expires.Time, err = s.store.AdminSession(ctx, store.AdminSessionID(in.Token))
 		session.Token, session.ExpiresAt = in.Token, expires
 	} else {
 		admin, err = s.adminByPassword(ctx, c, in)
@@ -60,7 +61,7 @@ func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLogi
 	if err != nil {
 		return protocol.AdminSession{}, err
 	}
-	entered, err := s.node.ConnectAdmin(ctx, c, admin, session.ExpiresAt.Time)
+	entered, err := s.node.ConnectAdmin(ctx, c, admin, store.AdminSessionID(session.Token), session.ExpiresAt.Time)
 	if err != nil {
 		return protocol.AdminSession{}, err
 	}
@@ -72,6 +73,14 @@ func (s *Server) adminLogin(ctx context.Context, c *conn, in *protocol.AdminLogi
 	c.stopInitTimer()
 	session.Name, session.Role, session.Scopes = admin.Name, admin.Role, admin.Scopes
 	return session, nil
+}
+
+// adminLogout ends the token of this connection. What was sent after it is not
+// done: the rights end as soon as the answer is queued.
+func (s *Server) adminLogout(ctx context.Context, c *conn, _ *protocol.None) (bool, func(), error) {
+	session := c.admin.session
+	err := c.changeSelf(func() (store.Admin, error) { return store.Admin{}, session.Logout(ctx) })
+	return err == nil, session.Leave, err
 }
 
 // adminByPassword tells nobody which admins exist: an unknown one costs the same

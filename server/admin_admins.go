@@ -139,8 +139,8 @@ func (s *Server) adminAdminsSetPassword(ctx context.Context, c *conn, in *protoc
 	return adminObject(changed), nil
 }
 
-// changeSelf runs a change of the account whose connection this is, which goes
-// on, or ends, once the request is answered.
+// changeSelf runs a change of the account, or the session, whose connection this
+// is, which goes on, or ends, once the request is answered.
 func (c *conn) changeSelf(do func() (store.Admin, error)) error {
 	session := c.admin.session
 	defer c.order.whenIdle(func() {

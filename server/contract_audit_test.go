@@ -114,7 +114,7 @@ func TestAnExportHasEverythingLessSecrets(t *testing.T) {
 }
 
 // readings are the admin's messages that change nothing that anybody else sees.
-var readings = strings.Fields(`admin.login admin.subscribe admin.unsubscribe admin.stats admin.nodes admin.server admin.users.list admin.users.get
+var readings = strings.Fields(`admin.login admin.logout admin.subscribe admin.unsubscribe admin.stats admin.nodes admin.server admin.users.list admin.users.get
 	admin.users.export admin.sessions.list admin.scopes.list admin.scopes.deliveries admin.admins.list`)
 
 // A changing is one message that changes something, and what its event is to say.

@@ -31,6 +31,7 @@ var errands = []errand{
 	{"admin.subscribe", onScope, 1004},
 	{"admin.unsubscribe", nil, 0}, // of a subscription made before
 	{"admin.stats", onScope, 1004},
+	{"admin.logout", onNothing, 0},
 	{"admin.nodes", onNothing, 0},
 	{"admin.server", onNothing, 0},
 	{"admin.users.list", onScope, 1004},

@@ -33,7 +33,8 @@ type Store interface {
 	EndSession(ctx context.Context, user uuid.UUID, sessionID string, code protocol.CloseCode, reason string) (bool, error)
 	EndSessions(ctx context.Context, user uuid.UUID, keep string, code protocol.CloseCode, reason string) (int, error)
 	Sessions(ctx context.Context, user uuid.UUID) ([]store.Session, error)
-	Admin(ctx context.Context, name string) (store.Admin, error)
+	AdminSession(ctx context.Context, id string) (store.Admin, time.Time, error)
+	EndAdminSession(ctx context.Context, name, id string) error
 	Signal(ctx context.Context, sig store.Signal) error
 	Signals(ctx context.Context, fn func(store.Signal)) error
 
@@ -192,7 +193,9 @@ func (n *Node) apply(ctx context.Context, sig store.Signal) {
 	case store.SignalScope:
 		n.onScope(sig.Scope)
 	case store.SignalAdmin:
-		n.endAdmin(sig.Admin, sig.Generation)
+		n.revokeAdmins(sig.Admin, "", func(a *Admin) bool { return a.generation == sig.Generation })
+	case store.SignalLogout:
+		n.revokeAdmins(sig.Admin, loggedOut, func(a *Admin) bool { return a.session == sig.Session })
 	case store.SignalResync:
 		n.onScope("")
 		n.auditDue.Store(true)

@@ -2,13 +2,8 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/redis/go-redis/v9"
@@ -17,22 +12,19 @@ import (
 )
 
 // An admin is a hash: ca created_at in ms, r role, s scopes as a JSON array
-// (absent for all), p password record, g generation. A token holds for the
+// (absent for all), p password record, g generation. A session holds for the
 // generation it was made in; a new password starts a new one, and so does a new
 // admin of the same name.
 const (
 	adminRole       = "r"
 	adminScopes     = "s"
 	adminGeneration = "g"
-
-	adminTokenBytes = 32
 )
 
 var (
 	scriptAdminCreate   = newScript("admin_create")
 	scriptAdminDelete   = newScript("admin_delete")
 	scriptAdminPassword = newScript("admin_password")
-	scriptAdminToken    = newScript("admin_token")
 	scriptInitKey       = newScript("init_key")
 )
 
@@ -195,72 +187,6 @@ func adminOutcome(how any) error {
 // since are of another.
 func adminEffect(a AdminRef) effect {
 	return signalEffect(Signal{Kind: SignalAdmin, Admin: a.Name, Generation: a.Generation})
-}
-
-// StartAdminSession makes a token for an admin as he was read. It is good for
-// ttl, or until the admin is deleted or gets another password; if he did since
-// he was read, it never is.
-func (s *Store) StartAdminSession(ctx context.Context, a Admin, ttl time.Duration) (token string, expires time.Time, err error) {
-	raw := make([]byte, adminTokenBytes)
-	rand.Read(raw)
-	token = base64.RawURLEncoding.EncodeToString(raw)
-	expires, err = s.keepAdminToken(ctx, token, a, ttl)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("start admin's session: %w", err)
-	}
-	return token, expires, nil
-}
-
-// KeepAdminSession makes a token of an admin's former generation good for the
-// one that he is read in, for ttl from now.
-func (s *Store) KeepAdminSession(ctx context.Context, token string, a Admin, ttl time.Duration) error {
-	if _, err := s.keepAdminToken(ctx, token, a, ttl); err != nil {
-		return fmt.Errorf("keep admin's session: %w", err)
-	}
-	return nil
-}
-
-func (s *Store) keepAdminToken(ctx context.Context, token string, a Admin, ttl time.Duration) (expires time.Time, err error) {
-	r, err := s.runReply(ctx, scriptAdminToken, []string{adminTokenKey(hashAdminToken(token))}, a.Generation, a.Name, ttl.Milliseconds())
-	if err != nil {
-		return time.Time{}, err
-	}
-	return millis(r.int(0)), nil
-}
-
-// AdminSession returns the admin of a token and until when it is good, or
-// ErrSessionInvalid.
-func (s *Store) AdminSession(ctx context.Context, token string) (Admin, time.Time, error) {
-	a, expires, err := s.adminSession(ctx, token)
-	if err != nil {
-		return Admin{}, time.Time{}, fmt.Errorf("resume admin's session: %w", err)
-	}
-	return a, expires, nil
-}
-
-func (s *Store) adminSession(ctx context.Context, token string) (Admin, time.Time, error) {
-	cmd := redis.NewStringCmd(ctx, "get", adminTokenKey(hashAdminToken(token)))
-	if err := s.do(ctx, cmd); err == redis.Nil {
-		return Admin{}, time.Time{}, ErrSessionInvalid
-	} else if err != nil {
-		return Admin{}, time.Time{}, err
-	}
-	generation, rest, _ := strings.Cut(cmd.Val(), " ")
-	ms, name, _ := strings.Cut(rest, " ")
-	expires, err := parseMillis(ms)
-	if err != nil {
-		return Admin{}, time.Time{}, errors.New("stored admin token is malformed")
-	}
-	a, err := s.readAdmin(ctx, name)
-	if errors.Is(err, ErrAdminNotFound) || err == nil && a.Generation != generation {
-		return Admin{}, time.Time{}, ErrSessionInvalid
-	}
-	return a, expires, err
-}
-
-func hashAdminToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // decodeAdmin makes an admin of his hash, field, value, …

@@ -101,6 +101,9 @@ func TestTheEndOfAnAdminsRightsIsToldAfterACrash(t *testing.T) {
 			return err
 		},
 		"deletion": func(t *testing.T, s *Store, a Admin) error { return s.DeleteAdmin(t.Context(), AdminRef{}, a.Ref()) },
+		"logout": func(t *testing.T, s *Store, a Admin) error {
+			return s.EndAdminSession(t.Context(), a.Name, "a session")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dies := &abandoner{}
@@ -113,7 +116,8 @@ func TestTheEndOfAnAdminsRightsIsToldAfterACrash(t *testing.T) {
 				}
 				eventually(t, "a sweep tells of it", func() bool {
 					return f.has(func(sig Signal) bool {
-						return sig.Kind == SignalAdmin && sig.Admin == ops.Name && sig.Generation == ops.Generation
+						return sig.Admin == ops.Name && (sig.Kind == SignalAdmin && sig.Generation == ops.Generation ||
+							sig.Kind == SignalLogout && sig.Session == "a session")
 					})
 				})
 			})

@@ -177,10 +177,13 @@ func exerciseAdmins(t *testing.T, s *Store) {
 	must(t, err)
 	token, _, err := s.StartAdminSession(ctx, root, time.Hour)
 	must(t, err)
-	_, _, err = s.AdminSession(ctx, token)
+	_, _, err = s.AdminSession(ctx, AdminSessionID(token))
 	must(t, err)
 	root, err = s.SetAdminPassword(ctx, root.Ref(), root, []byte("s"))
 	must(t, err)
+	must(t, s.KeepAdminSession(ctx, token, root, time.Hour))
+	must(t, s.EndAdminSession(ctx, root.Name, AdminSessionID(token)))
+	wantErr(t, s.KeepAdminSession(ctx, token, root, time.Hour), ErrSessionInvalid)
 	_, err = s.Admins(ctx)
 	must(t, err)
 	must(t, s.DeleteAdmin(ctx, root.Ref(), ops.Ref()))
@@ -456,7 +459,7 @@ func TestARepeatedScriptChangesNothingAndAnswersTheSame(t *testing.T) {
 	for _, sc := range []*script{
 		scriptReserve, scriptFence, scriptRelease, scriptCreate, scriptUpdate, scriptDelete, scriptLogin, scriptResume,
 		scriptEndSession, scriptEndSessions, scriptSessions, scriptIdempotent, scriptCreateListed, scriptChangeListed,
-		scriptDeleteListed, scriptAdminCreate, scriptAdminDelete, scriptAdminPassword, scriptAdminToken, scriptInitKey,
+		scriptDeleteListed, scriptAdminCreate, scriptAdminDelete, scriptAdminPassword, scriptAdminToken, scriptAdminLogout, scriptInitKey,
 		scriptGuard, scriptChangeWebhook, scriptHookClaim, scriptHookAdvance, scriptHookRelease,
 		scriptEnter, scriptDepart, scriptBan, scriptFeedAppend, scriptFeedReset, scriptLease, scriptLeaseEnd, scriptCensus,
 	} {

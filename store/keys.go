@@ -35,7 +35,6 @@ import (
 //	rc:mailrate:<scope>:<hash>       zset: the mails that an address got, see mailrate.go; with TTL
 //	rc:guard:<kind>:<hash>           hash: the tries of something that is guessed, see lockout.go; with TTL
 //	rc:idem:<scope>:<key>            string "<uuid> <digest>"; TTL idempotencyTTL
-//	rc:atok:<hash>                   string: an admin's session; with TTL
 //
 // Scopes are few and read from the nodes' memory. They share a slot, and so do
 // the admins:
@@ -45,6 +44,7 @@ import (
 //	rc:{scopes}:op:<op id>, rc:{scopes}:outbox
 //	rc:{admins}:admin:<name>     hash: the admin
 //	rc:{admins}:names            set: names of all admins
+//	rc:{admins}:session:<id>     string: an admin's session; with TTL
 //	rc:{admins}:op:<op id>, rc:{admins}:outbox
 //	rc:{nodes}:leases            hash: lease → "<expires ms> <what the node says of itself>", see leases.go
 //	rc:{nodes}:clock             hash: r when a lease was last renewed, q until when nobody reaps; ms
@@ -132,7 +132,7 @@ func idemKey(scope, key string) string {
 
 func scopeKey(name string) string      { return scopesTag + "scope:" + escapeKey(name) }
 func adminKey(name string) string      { return adminsTag + "admin:" + escapeKey(name) }
-func adminTokenKey(hash string) string { return keyPrefix + "atok:" + hash }
+func adminSessionKey(id string) string { return adminsTag + "session:" + id }
 func censusKey(minute int64) string    { return nodesTag + "census:" + strconv.FormatInt(minute, 10) }
 func opKey(tag, op string) string      { return tag + "op:" + op }
 func outboxKey(tag string) string      { return tag + "outbox" }

@@ -172,7 +172,7 @@ func TestAnAdminsTokenEndsWithThePasswordTheAccountAndTime(t *testing.T) {
 			if d := time.Until(expires); err != nil || d > ttl+time.Minute || d < ttl-time.Minute {
 				t.Fatal(expires, err)
 			}
-			got, until, err := s.AdminSession(t.Context(), token)
+			got, until, err := s.AdminSession(t.Context(), AdminSessionID(token))
 			if err != nil || !reflect.DeepEqual(got, admin) || !until.Equal(expires) {
 				t.Fatalf("got %+v until %v, %v", got, until, err)
 			}
@@ -180,7 +180,7 @@ func TestAnAdminsTokenEndsWithThePasswordTheAccountAndTime(t *testing.T) {
 		}
 		invalid := func(token string) {
 			t.Helper()
-			_, _, err := s.AdminSession(t.Context(), token)
+			_, _, err := s.AdminSession(t.Context(), AdminSessionID(token))
 			wantErr(t, err, ErrSessionInvalid)
 		}
 		first, second := start(time.Hour), start(time.Hour)
@@ -205,7 +205,7 @@ func TestAnAdminsTokenEndsWithThePasswordTheAccountAndTime(t *testing.T) {
 		invalid(third) // another account of the same name
 		short := start(300 * time.Millisecond)
 		eventually(t, "the token expires", func() bool {
-			_, _, err := s.AdminSession(t.Context(), short)
+			_, _, err := s.AdminSession(t.Context(), AdminSessionID(short))
 			return err != nil
 		})
 		invalid(short)

@@ -198,6 +198,7 @@ const (
 	SignalSingle  SignalKind = "single"  // close the connections of User at Places
 	SignalScope   SignalKind = "scope"   // the definition of Scope changed
 	SignalAdmin   SignalKind = "admin"   // Generation of Admin has ended: close his connections
+	SignalLogout  SignalKind = "logout"  // Session of Admin has ended: close his connections of it
 	SignalResync  SignalKind = "resync"  // signals may have been missed: check everything
 )
 
@@ -205,7 +206,7 @@ const (
 type Signal struct {
 	Kind    SignalKind `json:"kind"`
 	User    uuid.UUID  `json:"user,omitzero"`
-	Session string     `json:"session,omitzero"` // session id
+	Session string     `json:"session,omitzero"` // session id, of a user or of an admin
 	Except  string     `json:"except,omitzero"`  // session id that is kept
 	Scope   string     `json:"scope,omitzero"`
 	Node    string     `json:"node,omitzero"`

@@ -28,8 +28,11 @@ type adminFlags struct {
 	AdminPasswordFile string `placeholder:"FILE" help:"File that holds the admin password."`
 }
 
+// logoutWait bounds how long a command's end waits for its logout.
+const logoutWait = time.Second
+
 // connect logs in as an admin. The caller calls done when finished with both
-// the connection and the context.
+// the connection and the context; it logs out.
 func (f *connectFlags) connect(ctx context.Context, p Program, s *settings) (_ context.Context, c *client.Client, done func(), err error) {
 	opt, err := f.options(p, s)
 	if err != nil {
@@ -42,7 +45,16 @@ func (f *connectFlags) connect(ctx context.Context, p Program, s *settings) (_ c
 		cancel()
 		return nil, nil, nil, err
 	}
-	return ctx, c, func() { c.Close(); cancel() }, nil
+	return ctx, c, func() { logOut(ctx, c); c.Close(); cancel() }, nil
+}
+
+// logOut ends the token that a command got by its password and needs no more;
+// else it would be good for hours. Where that fails, as with a server that does
+// not know the message, the token ends by itself.
+func logOut(ctx context.Context, c *client.Client) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logoutWait)
+	defer cancel()
+	_, _ = client.Call(ctx, c, protocol.AdminLogout, protocol.None{})
 }
 
 // ready finds the admin's password, by asking for it if need be. The time that

@@ -34,8 +34,8 @@ const (
 	lastOnTerminal = 10
 	saveInterval   = time.Second
 	// closeWait bounds how long the end of a watch waits for its connection,
-	// which takes long only where nobody reads our output.
-	closeWait = 2 * time.Second
+	// which takes long only where nobody reads our output, or the server is away.
+	closeWait = logoutWait + time.Second
 )
 
 // Run follows the feed until ctx ends, which is no error, nor is it that nobody
@@ -126,7 +126,7 @@ func (w *watchCommand) follow(ctx context.Context, connection client.Options, op
 		err = f.wait(ctx, sub, mark)
 	}
 	closed := make(chan struct{})
-	go func() { _ = c.Close(); close(closed) }()
+	go func() { logOut(ctx, c); _ = c.Close(); close(closed) }()
 	select {
 	case <-closed: // from here on f is ours
 		f.status.wipe()

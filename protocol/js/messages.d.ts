@@ -723,6 +723,12 @@ export interface Messages {
    * Statuses: 603, 607, 807, 809, 806.
    */
   "admin.login": { params: AdminLoginParams; result: AdminSession };
+  /**
+   * Ends the token by which this connection was opened, on every node. All connections that it
+   * opened are closed (4506), this one once it was answered; the account's other tokens live on.
+   * Who may: admin: viewer.
+   */
+  "admin.logout": { params: Record<string, never>; result: boolean };
   /** The server processes that share this store. Who may: admin: viewer. */
   "admin.nodes": { params: Record<string, never>; result: NodeObject[] };
   /** Creates a scope. Its name never changes. Who may: admin: owner. Statuses: 1000. */

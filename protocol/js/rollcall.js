@@ -69,9 +69,9 @@ export const CloseCode = Object.freeze({
 // The messages that are functions of client.users and client.admin.
 const METHODS = [
   "admin.admins.create", "admin.admins.delete", "admin.admins.list", "admin.admins.setPassword",
-  "admin.nodes", "admin.scopes.create", "admin.scopes.delete", "admin.scopes.deliveries", "admin.scopes.list",
-  "admin.scopes.update", "admin.server", "admin.sessions.kick", "admin.sessions.list", "admin.stats",
-  "admin.users.ban", "admin.users.confirmLink", "admin.users.create", "admin.users.delete",
+  "admin.logout", "admin.nodes", "admin.scopes.create", "admin.scopes.delete", "admin.scopes.deliveries",
+  "admin.scopes.list", "admin.scopes.update", "admin.server", "admin.sessions.kick", "admin.sessions.list",
+  "admin.stats", "admin.users.ban", "admin.users.confirmLink", "admin.users.create", "admin.users.delete",
   "admin.users.export", "admin.users.get", "admin.users.import", "admin.users.list",
   "admin.users.resendConfirmation", "admin.users.resetLink", "admin.users.sendPasswordReset",
   "admin.users.unban", "admin.users.update", "users.accessTokenExpired", "users.addAuthProvider",
