@@ -283,6 +283,9 @@ func TestEveryMessageOfTheContractIsAnsweredWithACodeOfTheTable(t *testing.T) {
 	}
 	for who, c := range map[string]*wiretest.Client{"client": n.client(), "admin": n.admin()} {
 		for _, m := range protocol.Messages() {
+			if m.Type == "admin.logout" && who == "admin" {
+				continue // it ends the connection, see the tests of its own
+			}
 			r := c.Call(m.Type, sample(t, m))
 			if !r.OK() && (!known[r.Status()] || r.Status() == 810 || r.Status() == -1) {
 				t.Errorf("%s by a %s: %s", m.Type, who, r.Raw)

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"rollcall/internal/npmtest"
+	"rollcall/protocol/npmtest"
 )
 
 // axe checks roles, names, contrast and much else of a page.

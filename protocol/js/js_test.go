@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"rollcall/internal/npmtest"
+	"rollcall/protocol/npmtest"
 	"rollcall/protocol/js"
 )
 

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"rollcall/internal/npmtest"
+	"rollcall/protocol/npmtest"
 )
 
 var typescript = npmtest.Package{

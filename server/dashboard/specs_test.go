@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"rollcall/internal/npmtest"
+	"rollcall/protocol/npmtest"
 )
 
 // The specs in test/ are of those modules of the page that need no browser, for

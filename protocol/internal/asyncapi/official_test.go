@@ -6,7 +6,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"rollcall/internal/npmtest"
+	"rollcall/protocol/npmtest"
 )
 
 // The official JSON Schema of AsyncAPI 3.0.0 is in an npm package.
