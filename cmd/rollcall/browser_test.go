@@ -18,12 +18,11 @@ import (
 
 // uiGuard is how long a test waits for what no reply tells: an end to a hang, and
 // no promise of the program's.
-const uiGuard = 10 * time.Second
+const uiGuard = 30 * time.Second
 
 var theBrowser struct {
 	sync.Mutex
-	ctx  context.Context // of chromedp; nil until a test needs it
-	stop func()
+	ctx context.Context // of chromedp; nil until a test needs it
 }
 
 // browserContext starts the browser if no test has yet.
@@ -65,31 +64,15 @@ func browserContext(t testing.TB) context.Context {
 		t.Fatalf("start %s: %v", exe, err)
 	}
 	theBrowser.ctx = ctx
-	theBrowser.stop = func() {
+	whenAllHaveRun(func() {
 		patient, cancel := context.WithTimeout(ctx, uiGuard)
 		_ = chromedp.Cancel(patient)
 		cancel()
 		stopAllocator()
 		chromedp.FromContext(ctx).Allocator.Wait()
 		_ = os.RemoveAll(profile)
-	}
+	})
 	return ctx
-}
-
-// withBrowser runs tests and closes the browser before anybody looks for
-// goroutines that are left.
-type withBrowser struct{ tests interface{ Run() int } }
-
-func (w withBrowser) Run() int {
-	defer func() {
-		theBrowser.Lock()
-		defer theBrowser.Unlock()
-		if theBrowser.ctx != nil {
-			theBrowser.stop()
-			theBrowser.ctx = nil
-		}
-	}()
-	return w.tests.Run()
 }
 
 // errNotThere says that a page has not, or not yet, what was looked for.

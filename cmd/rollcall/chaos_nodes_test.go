@@ -14,16 +14,29 @@ import (
 	"time"
 )
 
-// buildProgram builds the program without the race detector: the servers of the
-// chaos tests are the program as it is shipped.
-func buildProgram(t *testing.T) string {
+// buildProgram builds the program, once, without the race detector: the servers of
+// the chaos tests and of the dashboard's are the program as it is shipped.
+func buildProgram(t testing.TB) string {
 	t.Helper()
-	exe := filepath.Join(t.TempDir(), "rollcall")
-	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	exe, err := shippedProgram()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return exe
 }
+
+var shippedProgram = sync.OnceValues(func() (exe string, err error) {
+	dir, err := os.MkdirTemp("", "rollcall-test-")
+	if err != nil {
+		return "", err
+	}
+	whenAllHaveRun(func() { _ = os.RemoveAll(dir) })
+	exe = filepath.Join(dir, "rollcall")
+	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return exe, nil
+})
 
 // A chaosNode is one serve process.
 type chaosNode struct {

@@ -18,6 +18,7 @@ const screenshotsInto = "ROLLCALL_SCREENSHOTS"
 // Every page, light and dark, wide and on a phone, breaks none of axe's rules, and
 // on a phone nothing has to be scrolled sideways but tables in regions of their own.
 func TestEveryPageIsAccessible(t *testing.T) {
+	t.Parallel()
 	d := seed(t)
 	folder := os.Getenv(screenshotsInto)
 	if folder != "" {
@@ -84,6 +85,7 @@ func (p *browserPage) tabTo(role, name string) {
 }
 
 func TestTheKeyboardIsEnough(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	id := d.newUser("tiny")
 	d.newUser("huge")
@@ -146,6 +148,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 }
 
 func TestOnAPhoneTheMenuLeadsToThePages(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	d.newUser("tiny")
 	if err := logIn(t, d.player(theScope), "tiny", thePassword); err != nil {
@@ -170,6 +173,7 @@ func TestOnAPhoneTheMenuLeadsToThePages(t *testing.T) {
 
 // What is written into the page by hand keeps to the policy that it is served under.
 func TestThePolicyLetsNoOtherScriptIn(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := d.asOwner(wide)
 	for _, attack := range []string{

@@ -20,6 +20,7 @@ func (d *dashboard) adminLogin(name, password string) error {
 }
 
 func TestAdminsAreManaged(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t, "--scope", "Moon Base")
 	p := d.asOwner(wide)
 	p.goTo("Admins")
@@ -81,6 +82,7 @@ func TestAdminsAreManaged(t *testing.T) {
 }
 
 func TestTheAuditTellsWhatAdminsDid(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	d.newUser("tiny")
 	p := d.asOwner(wide)
@@ -114,6 +116,7 @@ func TestTheAuditTellsWhatAdminsDid(t *testing.T) {
 }
 
 func TestTheConfigurationIsShownWithItsSecretsMaskedAndItsDangers(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t, "--token-key", "t-5ecret-t-5ecret-t-5ecret", "--smtp", "smtp://user:m-5ecret@127.0.0.1:1", "--mail-from", "a@home.com")
 	ask(t, d.owner, protocol.AdminScopesUpdate, protocol.ScopeParams{Name: theScope, Providers: map[string]*protocol.ProviderConfig{
 		"google": {Mode: protocol.ProviderTrust},

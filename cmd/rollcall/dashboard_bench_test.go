@@ -132,6 +132,7 @@ func BenchmarkDashboardOpenAllDay(b *testing.B) {
 
 // A page keeps so much and no more, however many events it has seen.
 func TestWhatAPageKeepsIsBounded(t *testing.T) {
+	t.Parallel()
 	const events = 12_000 // more than is kept of anything
 	d := startDashboard(t, "--redis", storetest.Redis(t).URL())
 	p := d.asOwner(wide)

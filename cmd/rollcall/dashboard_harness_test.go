@@ -24,7 +24,7 @@ const theScope = "Space Race"
 func startDashboard(t testing.TB, args ...string) *dashboard {
 	t.Helper()
 	d := &dashboard{t: t}
-	d.cmd, d.address = startProcess(t, append([]string{"--scope", theScope, "--drain-timeout", "1s", "--node", "n1"}, args...)...)
+	d.cmd, d.address = startProcessOf(t, buildProgram(t), append([]string{"--scope", theScope, "--drain-timeout", "1s", "--node", "n1"}, args...)...)
 	d.owner = d.as("admin", secretPassword)
 	return d
 }

@@ -36,6 +36,7 @@ func (p *browserPage) tile(want map[string]string) {
 }
 
 func TestTheOverviewCountsWhatHappens(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t, "--scope", "Moon Base")
 	p := d.asOwner(wide)
 	p.goTo("Overview")
@@ -81,6 +82,7 @@ func TestTheOverviewCountsWhatHappens(t *testing.T) {
 }
 
 func TestAChartIsReadByPointerByKeysAndAsATable(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	d.newUser("tiny")
 	c := d.player(theScope)
@@ -143,6 +145,7 @@ func TestAChartIsReadByPointerByKeysAndAsATable(t *testing.T) {
 }
 
 func TestALoginStormIsToldWhileItLasts(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t, "--hash-memory", "32768", "--hash-time", "2", "--hash-workers", "1", "--hash-queue", "256")
 	d.newUser("tiny")
 	p := d.asOwner(wide)

@@ -29,7 +29,7 @@ func (d *dashboard) kill() {
 // restart starts the server again where it was.
 func (d *dashboard) restart(args ...string) {
 	d.t.Helper()
-	d.cmd, _ = startProcess(d.t, append([]string{"--drain-timeout", "1s", "--node", "n1", "--listen", d.address}, args...)...)
+	d.cmd, _ = startProcessOf(d.t, buildProgram(d.t), append([]string{"--drain-timeout", "1s", "--node", "n1", "--listen", d.address}, args...)...)
 }
 
 // reconnects waits until the page is live again, and does not wait for the page's
@@ -52,7 +52,7 @@ func twoNodes(t *testing.T, args ...string) (d *dashboard, other *client.Client,
 	args = append(args, "--redis", storetest.Redis(t).URL())
 	d = startDashboard(t, args...)
 	d.newUser("tiny")
-	_, address := startProcess(t, append([]string{"--drain-timeout", "1s", "--node", "n2"}, args...)...)
+	_, address := startProcessOf(t, buildProgram(t), append([]string{"--drain-timeout", "1s", "--node", "n2"}, args...)...)
 	other, err := client.Dial(t.Context(), "ws://"+address, client.Options{Scope: theScope, Key: secretKey})
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +62,7 @@ func twoNodes(t *testing.T, args ...string) (d *dashboard, other *client.Client,
 }
 
 func TestAfterARestartTheMarkerSaysThatNothingWasMissed(t *testing.T) {
+	t.Parallel()
 	d, other, restart := twoNodes(t)
 	p := d.asOwner(wide)
 	p.mayLog(lostConnection)
@@ -117,6 +118,7 @@ func TestAfterARestartTheMarkerSaysThatNothingWasMissed(t *testing.T) {
 }
 
 func TestWhereTheHistoryNoLongerReachesBackTheMarkerSaysSo(t *testing.T) {
+	t.Parallel()
 	d, other, restart := twoNodes(t, "--feed-bytes", "20000")
 	p := d.asOwner(wide)
 	p.mayLog(lostConnection)
@@ -153,7 +155,8 @@ func TestWhereTheHistoryNoLongerReachesBackTheMarkerSaysSo(t *testing.T) {
 // What the page shows while the connection hangs: the server is halted, and the
 // page's clock put ahead, as after a computer's sleep.
 func TestAConnectionThatHangsIsToldAndTakenUpAgain(t *testing.T) {
-	d := startDashboard(t, "--ping-interval", "3s") // by which the page judges
+	t.Parallel()
+	d := startDashboard(t)
 	d.newUser("tiny")
 	p := d.asOwner(wide)
 	p.mayLog(lostConnection)

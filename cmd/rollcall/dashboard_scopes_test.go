@@ -26,6 +26,7 @@ func (d *dashboard) scope(name string) protocol.Scope {
 }
 
 func TestAScopeIsCreatedAndDeleted(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := d.asOwner(wide)
 	p.goTo("Scopes")
@@ -83,6 +84,7 @@ func TestAScopeIsCreatedAndDeleted(t *testing.T) {
 }
 
 func TestAScopesSettingsAreSavedPartByPart(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := d.asOwner(wide)
 	p.open(d.url("#/scopes/Space%20Race"))
@@ -125,6 +127,7 @@ func TestAScopesSettingsAreSavedPartByPart(t *testing.T) {
 }
 
 func TestProvidersAreAddedEditedAndRemoved(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := d.asOwner(wide)
 	p.open(d.url("#/scopes/Space%20Race"))
@@ -156,6 +159,7 @@ func TestProvidersAreAddedEditedAndRemoved(t *testing.T) {
 }
 
 func TestAWebhookIsSetUpAndItsDeliveriesAreShown(t *testing.T) {
+	t.Parallel()
 	var fails atomic.Bool
 	posts := make(chan string, 100)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAWrongPasswordIsToldAndTheRightOneSignsIn(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := newPage(t, wide)
 	p.open(d.url("#/users?scope=Space+Race"))
@@ -30,6 +31,7 @@ func TestAWrongPasswordIsToldAndTheRightOneSignsIn(t *testing.T) {
 }
 
 func TestASessionOutlivesAReloadAndStandsInNoAddress(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := d.asOwner(wide)
 	p.goTo("Scopes")
@@ -54,6 +56,7 @@ func TestASessionOutlivesAReloadAndStandsInNoAddress(t *testing.T) {
 }
 
 func TestSigningOutEndsTheSessionOnTheServer(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	p := d.asOwner(wide)
 	token := eval[string](p, `JSON.parse(sessionStorage.getItem("rollcall.session")).token`)
@@ -85,6 +88,7 @@ func TestSigningOutEndsTheSessionOnTheServer(t *testing.T) {
 }
 
 func TestASessionThatIsEndedElsewhereSignsOut(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	d.newAdmin("ops", protocol.RoleOperator)
 	p := newPage(t, wide)
@@ -97,6 +101,7 @@ func TestASessionThatIsEndedElsewhereSignsOut(t *testing.T) {
 // A viewer sees everything and changes nothing: what changes is not offered, and
 // the server refuses it to whoever tries all the same.
 func TestAViewerCanDoNothingThatAnOperatorCan(t *testing.T) {
+	t.Parallel()
 	d := startDashboard(t)
 	id := d.newUser("tiny", func(in *protocol.AdminCreateUserParams) {
 		in.Email, in.Extra = "tina@home.com", protocol.Extra{"level": protocol.Int(3)}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,16 +25,45 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) == 2 && os.Args[1] == hashHelper {
 		main()
 	}
-	goleak.VerifyTestMain(withBrowser{m}, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
+	goleak.VerifyTestMain(allTests{m}, goleak.IgnoreTopFunction("rollcall/store/storetest.spawn"))
+}
+
+// atEnd ends what tests share, after the last of them and before anybody looks for
+// goroutines that are left.
+var atEnd struct {
+	sync.Mutex
+	end []func()
+}
+
+func whenAllHaveRun(end func()) {
+	atEnd.Lock()
+	defer atEnd.Unlock()
+	atEnd.end = append(atEnd.end, end)
+}
+
+type allTests struct{ tests goleak.TestingM }
+
+func (a allTests) Run() int {
+	status := a.tests.Run()
+	for _, end := range atEnd.end {
+		end()
+	}
+	return status
 }
 
 // startProcess runs serve in a process of its own until it listens.
-func startProcess(t testing.TB, args ...string) (cmd *exec.Cmd, address string) {
+func startProcess(t *testing.T, args ...string) (cmd *exec.Cmd, address string) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startProcessOf(t, exe, args...)
+}
+
+// startProcessOf is startProcess of another program than the test's own.
+func startProcessOf(t testing.TB, exe string, args ...string) (cmd *exec.Cmd, address string) {
+	t.Helper()
 	cmd = exec.Command(exe, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-format", "json",
 		"--outbox", t.TempDir(),
 		"--hash-memory", "64", "--hash-time", "1"}, args...)...)
